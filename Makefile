@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: demo test bench lint types docs wheel clean
+
+demo: $(INSTALLED)  ## ingest the fixtures, ask questions in SQL, set labels, export
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/pytest
+
+bench: $(INSTALLED)  ## speed, as ratios in one run, into docs/benchmarks.md
+	$(BIN)/python tests/bench/run.py
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## docs/schema.md from the comments in sql/, README's answers from its queries
+	$(BIN)/python docs/generate.py
+
+wheel: $(INSTALLED)  ## build the wheel and use it in an empty environment
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/pip install --quiet dist/*.whl
+	cd build && PATH="$(CURDIR)/build/wheel/bin:$$PATH" sh ../fixtures/demo.sh
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo dist

@@ -1,0 +1,283 @@
+"""The command line: each command opens a database, calls one method, and prints what it returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+import masksdb
+from masksdb.errors import MasksDBError
+from masksdb.output import write_rows
+from masksdb.types import Format, OnError, RowFormat
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DATABASE = click.argument("db", type=click.Path())
+ROW_FORMATS = ["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
+
+
+def dataset_option(command: Command) -> Command:
+    """``--dataset``, which names the dataset."""
+    return click.option("--dataset", metavar="NAME", required=True, help="The dataset.")(command)
+
+
+def version_option(command: Command) -> Command:
+    """``--version``, which names the version."""
+    text = "The version; without it the newest draft, else the newest published."
+    return click.option("--version", metavar="NAME", help=text)(command)
+
+
+def output_options(command: Command) -> Command:
+    """``--format`` and ``-o``, which say how and where rows are written."""
+    command = click.option("-o", "--output", type=click.Path(), help="Write to this file.")(command)
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(ROW_FORMATS),
+        default="table",
+        show_default=True,
+        help="Form of the rows.",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(masksdb.__version__, prog_name="masksdb")
+def cli(debug: bool) -> None:
+    """Segmentation masks, and what their pixels mean, in one DuckDB file."""
+
+
+@cli.command()
+@DATABASE
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@dataset_option
+@version_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["frames"]),
+    default="frames",
+    show_default=True,
+    help="Layout of the sources.",
+)
+@click.option(
+    "--media-root", metavar="DIR", help="What relative URIs are relative to; without it the folder of each file."
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="At a bad record stop with the database unchanged, or keep it in the table 'rejects' and go on.",
+)
+def ingest(
+    db: str,
+    sources: tuple[str, ...],
+    dataset: str,
+    version: str | None,
+    format_: Format,
+    media_root: str | None,
+    on_error: OnError,
+) -> None:
+    r"""Read frames into a version of a dataset.
+
+    SOURCE is a file of JSON lines, an array, an object or {"frames": [...]}, also as .gz or .zst; a folder or a
+    pattern of such files; or '-' for standard input. Frames that are there already stay as they are.
+
+    \b
+    masksdb ingest cars.duckdb frames.jsonl --dataset cars --version v1
+    """
+    with masksdb.connect(db) as database:
+        report = database.ingest(
+            *sources, dataset=dataset, version=version, format=format_, media_root=media_root, on_error=on_error
+        )
+    click.echo(str(report), err=True)
+    if report.rejected:
+        click.echo(f"Warning: {report.rejected} records were refused; see the table 'rejects'", err=True)
+
+
+@cli.command()
+@DATABASE
+@click.argument("query")
+@click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="A value for $NAME in the query.")
+@click.option("--write", is_flag=True, help="Open the database for writing.")
+@output_options
+def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: RowFormat, output: str | None) -> None:
+    r"""Run SQL; QUERY '-' reads it from standard input, several statements ending in ';' included.
+
+    A value that is a JSON number, true, false, null, list or object is bound as such, any other as text.
+
+    \b
+    masksdb sql cars.duckdb 'SELECT * FROM mask_rois WHERE dataset = $d' -p d=cars
+    """
+    text = sys.stdin.read() if query == "-" else query
+    with masksdb.connect(db, read_only=not write) as database:
+        for relation in database.run_script(text, dict(_parameter(each) for each in parameters)):
+            write_rows(relation, format_, output)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise click.BadParameter(f"{text!r}; expected NAME=VALUE", param_hint="'-p'")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+@cli.command()
+@DATABASE
+@click.option(
+    "--format", "format_", type=click.Choice(ROW_FORMATS), default="table", show_default=True, help="Form of the rows."
+)
+def info(db: str, format_: RowFormat) -> None:
+    r"""Show the datasets and versions of a database and how much is in them.
+
+    \b
+    masksdb info cars.duckdb
+    """
+    with masksdb.connect(db, read_only=True) as database:
+        size_mb = os.path.getsize(database.path) / 1e6
+        click.echo(f"{database.path}: {size_mb:.1f} MB", err=True)
+        write_rows(database.versions(), format_, None)
+
+
+@cli.group()
+def labels() -> None:
+    """The version's mapping of pixel values to labels."""
+
+
+@labels.command("show")
+@DATABASE
+@dataset_option
+@version_option
+def labels_show(db: str, dataset: str, version: str | None) -> None:
+    r"""Print the mask_labels of a version as JSON.
+
+    \b
+    masksdb labels show cars.duckdb --dataset cars --version v1
+    """
+    with masksdb.connect(db, read_only=True) as database:
+        mask_labels = database.version(dataset, version).get_metadata().get("mask_labels", {})
+    click.echo(json.dumps(mask_labels, indent=2, ensure_ascii=False))
+
+
+@labels.command("set")
+@DATABASE
+@dataset_option
+@version_option
+@click.argument("file", type=click.File("rb"), default="-")
+def labels_set(db: str, dataset: str, version: str | None, file: Any) -> None:
+    r"""Replace the mask_labels of a draft version by those in FILE (or on standard input).
+
+    FILE holds {"_all_": [{"value": [0, 0, 0], "labels": ["background"]}], "MASK ID": [...]}, or such a list alone.
+
+    \b
+    masksdb labels set cars.duckdb --dataset cars --version v1 labels.json
+    """
+    name = getattr(file, "name", "-")
+    try:
+        mask_labels = json.loads(file.read().decode())
+        with masksdb.connect(db) as database:
+            target = database.version(dataset, version)
+            target.set_metadata({**target.get_metadata(), "mask_labels": mask_labels})
+    except (ValueError, UnicodeDecodeError) as error:
+        raise MasksDBError(f"{name}: {error}") from None
+    click.echo(f"{dataset}/{target.version_name}: mask_labels set", err=True)
+
+
+@cli.command()
+@DATABASE
+@click.argument("out", type=click.Path(allow_dash=True))
+@dataset_option
+@version_option
+@click.option(
+    "--format", "format_", type=click.Choice(["frames"]), default="frames", show_default=True, help="Layout to write."
+)
+def export(db: str, out: str, dataset: str, version: str | None, format_: Format) -> None:
+    r"""Write the frames of a version to OUT, as they were ingested ('-' is standard output).
+
+    OUT gets one array where its name ends in .json, else JSON lines.
+
+    \b
+    masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
+    """
+    with masksdb.connect(db, read_only=True) as database:
+        count = database.export(out, dataset=dataset, version=version, format=format_)
+    click.echo(f"{out}: {count} frames", err=True)
+
+
+@cli.group("version")
+def version_group() -> None:
+    """The versions of a dataset."""
+
+
+@version_group.command("list")
+@DATABASE
+@click.option("--dataset", metavar="NAME", help="The dataset; without it all.")
+@output_options
+def version_list(db: str, dataset: str | None, format_: RowFormat, output: str | None) -> None:
+    r"""List versions, oldest first.
+
+    \b
+    masksdb version list cars.duckdb --dataset cars
+    """
+    with masksdb.connect(db, read_only=True) as database:
+        write_rows(database.versions(dataset), format_, output)
+
+
+@version_group.command("publish")
+@DATABASE
+@dataset_option
+@version_option
+def version_publish(db: str, dataset: str, version: str | None) -> None:
+    r"""Freeze a version: from then on every write to it is refused.
+
+    \b
+    masksdb version publish cars.duckdb --dataset cars --version v1
+    """
+    with masksdb.connect(db) as database:
+        target = database.version(dataset, version)
+        target.publish_version()
+    click.echo(f"{dataset}/{target.version_name}: published", err=True)
+
+
+def main() -> None:
+    """Run the command line; every error is one line on standard error, and a status: 1 failed, 2 usage, 130 stopped."""
+    debug = "--debug" in sys.argv
+    try:
+        status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        status = 130
+    except KeyboardInterrupt:
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except BrokenPipeError:
+        # The reader has left, as `head` does; nothing more can be told to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"Error: {_one_line(error)}", err=True)
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, MasksDBError) else f"{type(error).__name__}: {text}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The Python API: one object per open database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import masksdb.export
+import masksdb.ingest
+from masksdb import versions
+from masksdb.engine import Engine, open_engine
+from masksdb.statements import statement
+from masksdb.types import Format, IngestReport, OnError
+from masksdb.versions import DatasetVersion
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from masksdb.ingest import Source
+
+
+_SILENT = frozenset(
+    {"CREATE", "DROP", "ALTER", "SET", "TRANSACTION", "ATTACH", "DETACH", "LOAD", "PRAGMA", "CHECKPOINT"}
+)
+"""Kinds of statements that have no result worth printing."""
+
+
+def connect(path: str | os.PathLike[str], *, read_only: bool = False) -> Database:
+    """Open a database file, or create it.
+
+    Args:
+        path: the file, or ``:memory:``.
+        read_only: refuse writes, so that other processes may read at the same time.
+
+    Returns:
+        The open database; use it in a ``with`` statement, or call :meth:`Database.close`.
+
+    Raises:
+        DatabaseLockedError: another process has the file open for writing.
+        SchemaVersionError: the file is from a newer masksdb.
+        NotFoundError: ``read_only`` and no such file.
+
+    >>> with connect(":memory:") as db:
+    ...     print(db.ingest([{"id": "a", "sources": []}], dataset="cars", version="v1"))
+    cars/v1: 1 new, 0 updated, 0 unchanged
+    """
+    return Database(open_engine(path, read_only=read_only))
+
+
+class Database:
+    """An open database file. Get one with :func:`connect`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._closed = False
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<masksdb.Database {self._engine.path}{' (closed)' if self._closed else ''}>"
+
+    @property
+    def path(self) -> str:
+        """The database file."""
+        return self._engine.path
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB connection; take a ``cursor()`` of it for work beside other queries."""
+        return self._engine.connection
+
+    def close(self) -> None:
+        """Close the database; the file itself is closed when nobody in this process uses it any more."""
+        if not self._closed:
+            self._closed = True
+            self._engine.close()
+
+    def sql(self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> duckdb.DuckDBPyRelation:
+        """The result of a query, as a DuckDB relation.
+
+        Args:
+            query: SQL text, with ``$name`` or ``?`` where values go.
+            parameters: the values, by name or in order.
+
+        Raises:
+            QueryError: DuckDB refuses the query.
+
+        >>> with connect(":memory:") as db:
+        ...     db.sql("SELECT $n + 1", {"n": 1}).fetchall()
+        [(2,)]
+        """
+        with self._engine.errors():
+            return self._engine.cursor().sql(query, params=parameters)
+
+    def run_script(self, script: str, parameters: Mapping[str, Any] | None = None) -> Iterator[duckdb.DuckDBPyRelation]:
+        """The results of the statements of a script, one after the other.
+
+        Args:
+            script: SQL statements, separated by ``;``.
+            parameters: values by name; each statement gets those that it names.
+
+        Raises:
+            QueryError: DuckDB refuses a statement; those before it have run.
+        """
+        cursor = self._engine.cursor()
+        given = dict(parameters or {})
+        with self._engine.errors():
+            for each in cursor.extract_statements(script):
+                values = {name: given[name] for name in each.named_parameters if name in given}
+                result = cursor.sql(each.query, params=values or None)
+                if result is not None and each.type.name not in _SILENT:
+                    yield result
+
+    def ingest(
+        self,
+        *sources: Source,
+        dataset: str,
+        version: str | None = None,
+        format: Format = "frames",
+        media_root: str | None = None,
+        on_error: OnError = "stop",
+    ) -> IngestReport:
+        """Read frames into a draft version; see :func:`masksdb.ingest.ingest`."""
+        return masksdb.ingest.ingest(
+            self._engine,
+            *sources,
+            dataset=dataset,
+            version=version,
+            format=format,
+            media_root=media_root,
+            on_error=on_error,
+        )
+
+    def export(
+        self, out: str | os.PathLike[str], *, dataset: str, version: str | None = None, format: Format = "frames"
+    ) -> int:
+        """Write the frames of a version to a file; see :func:`masksdb.export.export`."""
+        return masksdb.export.export(self._engine, out, dataset=dataset, version=version, format=format)
+
+    def get_frame(self, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:
+        """One frame as the dict that was ingested.
+
+        Raises:
+            NotFoundError: no such dataset, version or frame.
+        """
+        return masksdb.export.get_frame(self._engine, dataset, version, frame_id)
+
+    def version(self, dataset: str, version: str | None = None) -> DatasetVersion:
+        """A version of a dataset; None is the newest draft, else the newest published.
+
+        Raises:
+            NotFoundError: no such dataset or version.
+        """
+        return versions.open_version(self._engine, dataset, version)
+
+    def create_version(
+        self, dataset: str, version: str, *, comment: str | None = None, raise_if_exists: bool = False
+    ) -> DatasetVersion:
+        """A draft version without parents, made (with its dataset) where there is none of that name."""
+        return versions.create_version(self._engine, dataset, version, comment=comment, raise_if_exists=raise_if_exists)
+
+    def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
+        """One row per version with its status and how many frames, sources, masks and ROIs are visible in it."""
+        return self.sql(statement("queries/versions"), {"dataset": dataset})

@@ -1,0 +1,278 @@
+"""Open a database file, migrate it, run transactions, and translate DuckDB's errors.
+
+DuckDB wants one instance per file and process, so engines are shared by path: the last close closes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from masksdb.errors import (
+    DatabaseLockedError,
+    MasksDBError,
+    NotFoundError,
+    QueryError,
+    SchemaVersionError,
+)
+from masksdb.statements import names, statement
+
+SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
+"""Files that may be left beside a database by a killed process."""
+
+_engines: dict[str, Engine] = {}
+_engines_lock = threading.Lock()
+_default: list[str] = []
+_held: list[Engine] = []
+
+
+def quote_identifier(name: str) -> str:
+    """A name as it stands in SQL text.
+
+    >>> print(quote_identifier('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Engine:
+    """One open database file. Get one with :func:`open_engine`, give it back with :meth:`close`.
+
+    Attributes:
+        path: the file's real path, or ``:memory:``.
+        read_only: whether writes are refused.
+        connection: the DuckDB connection that keeps the file open.
+    """
+
+    def __init__(self, path: str, *, read_only: bool) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._users = 1
+        self._write_lock = threading.RLock()
+        config: dict[str, str | bool | int | float | list[str]] = (
+            {} if read_only else {"storage_compatibility_version": "v1.4.0"}
+        )
+        with self.errors():
+            self.connection = duckdb.connect(path, read_only=read_only, config=config)
+        try:
+            with self.errors():
+                self._prepare()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        self.connection.execute("SET enable_progress_bar = false")
+        if self.read_only:
+            _check_schema(self.connection, self.path)
+            return
+        if self.path != ":memory:":
+            self.remove_spill()
+        _migrate(self.connection, self.path)
+
+    @property
+    def spill_folder(self) -> Path:
+        """Where DuckDB puts what does not fit into memory: beside the database file."""
+        return Path(f"{self.path}.tmp")
+
+    def remove_spill(self) -> None:
+        """Remove what a killed process left in the spill folder."""
+        for pattern in SPILL_PATTERNS:
+            for path in self.spill_folder.glob(pattern):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.spill_folder.rmdir()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same file, with its own temporary objects."""
+        cursor = self.connection.cursor()
+        cursor.execute("SET enable_progress_bar = false")
+        return cursor
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise translate(error, self.path) from error
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that no other writer of this process works beside.
+
+        Raises:
+            MasksDBError: the database was opened read-only.
+        """
+        if self.read_only:
+            raise MasksDBError(f"{self.path}: opened read-only; connect without read_only to write")
+        with self._write_lock, contextlib.closing(self.cursor()) as cursor, self.errors():
+            yield cursor
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A writing cursor inside one transaction: all of it happens, or none."""
+        with self.writing() as cursor, in_transaction(cursor):
+            yield cursor
+
+    def close(self) -> None:
+        """Give the engine back; the last one to do so closes the file."""
+        with _engines_lock:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if _engines.get(self.path) is self:
+                del _engines[self.path]
+            self.connection.close()
+
+
+@contextlib.contextmanager
+def in_transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commits what happens inside, or rolls it back on any error."""
+    cursor.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        # After a failed write DuckDB has rolled back already and refuses a second time.
+        with contextlib.suppress(duckdb.Error):
+            cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
+
+
+def open_engine(path: str | os.PathLike[str], *, read_only: bool = False) -> Engine:
+    """The engine of a database file, created where there is none (not with ``read_only``).
+
+    Raises:
+        NotFoundError: ``read_only`` and there is no such file, or its folder does not exist.
+        DatabaseLockedError: another process has it open for writing.
+        SchemaVersionError: the file is from a newer masksdb.
+    """
+    name = os.fspath(path)
+    if name == ":memory:":
+        return Engine(name, read_only=read_only)
+    name = os.path.realpath(name)
+    if os.path.isdir(name):
+        raise MasksDBError(f"{name}: a folder, where a database file was expected; give the path of the file")
+    if not os.path.isdir(os.path.dirname(name)):
+        raise NotFoundError(f"{name}: its folder does not exist; create it first")
+    with _engines_lock:
+        engine = _engines.get(name)
+        if engine is None:
+            if read_only and not os.path.exists(name):
+                raise NotFoundError(f"{name}: no such database file; 'masksdb ingest' makes one")
+            engine = _engines[name] = Engine(name, read_only=read_only)
+        elif engine.read_only != read_only:
+            mode = "read-only" if engine.read_only else "for writing"
+            raise DatabaseLockedError(
+                f"{name}: open {mode} in this process ({os.getpid()}); close that first, or open it the same way"
+            )
+        else:
+            engine._users += 1
+        return engine
+
+
+def set_default(path: str | os.PathLike[str]) -> None:
+    """The database file that the ClearML names use from now on in this process."""
+    _default[:] = [os.fspath(path)]
+
+
+def default_engine() -> Engine:
+    """The engine of the default database.
+
+    That is the path given to :func:`set_default`, else the environment variable ``MASKSDB_DATABASE``, else
+    ``masks.duckdb`` in the working directory. It stays open until :func:`close_defaults` or the end of the process.
+    """
+    path = _default[0] if _default else os.environ.get("MASKSDB_DATABASE", "masks.duckdb")
+    real = path if path == ":memory:" else os.path.realpath(path)
+    for engine in _held:
+        if engine.path == real:
+            return engine
+    engine = open_engine(path)
+    _held.append(engine)
+    return engine
+
+
+def close_defaults() -> None:
+    """Close every database that the ClearML names have opened."""
+    while _held:
+        _held.pop().close()
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    applied = _applied(connection)
+    _refuse_newer(applied, path)
+    missing = [name for name in names("schema") if name not in applied]
+    view_files = [*names("macros"), *names("views")]
+    digest = hashlib.md5("".join(statement(name) for name in view_files).encode(), usedforsecurity=False).hexdigest()
+    stamp = f"views/{digest}"
+    if not missing and stamp in applied:
+        return
+    with in_transaction(connection):
+        for name in missing:
+            connection.execute(statement(name))
+            connection.execute("INSERT INTO migrations (name) VALUES (?)", [name])
+        for name in view_files:
+            connection.execute(statement(name))
+        connection.execute("DELETE FROM migrations WHERE starts_with(name, 'views/')")
+        connection.execute("INSERT INTO migrations (name) VALUES (?)", [stamp])
+
+
+def _check_schema(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    applied = _applied(connection)
+    if not applied:
+        raise SchemaVersionError(
+            f"{path}: a DuckDB file without masksdb's tables; open it once for writing to add them"
+        )
+    _refuse_newer(applied, path)
+    if not applied.issuperset(names("schema")):
+        raise SchemaVersionError(f"{path}: made by an older masksdb; open it once for writing to migrate it")
+
+
+def _applied(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    has_table = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'").fetchone()
+    if not has_table or not has_table[0]:
+        return set()
+    return {name for (name,) in connection.execute("SELECT name FROM migrations").fetchall()}
+
+
+def _refuse_newer(applied: set[str], path: str) -> None:
+    newer = sorted(name for name in applied if name.startswith("schema/") and name not in names("schema"))
+    if newer:
+        raise SchemaVersionError(
+            f"{path}: made by a newer masksdb (it has {newer[-1]!r}); upgrade with 'pip install --upgrade masksdb'"
+        )
+
+
+def translate(error: duckdb.Error, path: str) -> MasksDBError:
+    """DuckDB's error as one of ours, in one sentence that starts with the place."""
+    text = str(error)
+    head = re.split(r"\n\s*\n|\nLINE |\nPossible solutions:", text)[0]
+    sentence = re.sub(r"^[A-Z][\w ]*? Error: ", "", " ".join(head.split()))
+    if "Could not set lock" in text:
+        owner = re.search(r"PID (\d+)", text)
+        who = f"process {owner[1]}" if owner else "another process"
+        return DatabaseLockedError(f"{path}: open for writing in {who}; read_only=True works once it is free")
+    if "different configuration" in text:
+        return DatabaseLockedError(f"{path}: open in this process ({os.getpid()}) with another configuration; close it")
+    if "not a valid DuckDB database file" in text:
+        return MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
+    if "can only read version" in text:
+        return SchemaVersionError(f"{path}: written by a newer DuckDB; upgrade with 'pip install --upgrade duckdb'")
+    if "read-only mode" in text:
+        return QueryError(f"{path}: opened read-only; open it for writing ('masksdb sql --write') to change it")
+    if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):
+        line = re.search(r"\nLINE (\d+):", text)
+        return QueryError(f"SQL, line {line[1] if line else 1}: {sentence}")
+    if isinstance(error, (duckdb.IOException, duckdb.FatalException)):
+        return MasksDBError(f"{path}: {sentence}")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MasksDBError(f"{path}: not enough memory for this query; {sentence}")
+    return QueryError(f"SQL: {sentence}")

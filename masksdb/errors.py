@@ -1,0 +1,111 @@
+"""The errors of masksdb, all in one tree.
+
+    MasksDBError
+    ├── IngestError             an input record or file that is not what it should be
+    ├── NotFoundError           no dataset, version or frame of that name
+    ├── VersionPublishedError   a write to a published version
+    ├── MaskDecodeError         a mask file that cannot be read
+    ├── SchemaVersionError      a file from another version of masksdb
+    ├── UnsupportedFormatError  a format, or a use of it, that masksdb does not know
+    ├── DatabaseLockedError     the file is open for writing elsewhere
+    └── QueryError              SQL that DuckDB refuses
+
+Every message is one sentence: where, what was found, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MasksDBError(Exception):
+    """Any error that masksdb raises on purpose."""
+
+
+class IngestError(MasksDBError):
+    """An input file or record that cannot become a frame.
+
+    Attributes:
+        path: the file, ``-`` for standard input, or ``frames`` for Python objects.
+        line: line in a file of JSON lines, from 1, else None.
+        record: index in an array or iterable, from 0, else None.
+        json_path: place inside the record, such as ``rois[2].mask.value``, else None.
+        reason: what was found and what was expected.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        path: str,
+        *,
+        line: int | None = None,
+        record: int | None = None,
+        json_path: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.path = path
+        self.line = line
+        self.record = record
+        self.json_path = json_path or None
+        super().__init__(f"{self.place}: {reason}")
+
+    @property
+    def place(self) -> str:
+        """Where: the file, line or record, and the place in it.
+
+        >>> IngestError("...", "a.jsonl", line=3, json_path="rois[2].mask.value").place
+        'a.jsonl:3: rois[2].mask.value'
+        """
+        text = self.path
+        if self.line is not None:
+            text += f":{self.line}"
+        if self.record is not None:
+            text += f"[{self.record}]"
+        return f"{text}: {self.json_path}" if self.json_path else text
+
+
+class NotFoundError(MasksDBError):
+    """No dataset, version or frame of that name; the message offers near names."""
+
+    @classmethod
+    def named(cls, kind: str, name: str, where: str, known: Iterable[str]) -> NotFoundError:
+        """The error for a name that is not among the known ones."""
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:3]
+        offer = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"it has no {kind}s yet"
+        return cls(f"{where}: no {kind} {name!r}; {offer}")
+
+
+class VersionPublishedError(MasksDBError):
+    """A write to a published version, which is frozen."""
+
+
+class MaskDecodeError(MasksDBError):
+    """A mask file that cannot be read.
+
+    Attributes:
+        uri: the file.
+        reason: why it cannot be read.
+    """
+
+    def __init__(self, uri: str, reason: str) -> None:
+        self.uri = uri
+        self.reason = reason
+        super().__init__(f"{uri}: {reason}")
+
+
+class SchemaVersionError(MasksDBError):
+    """A database file whose schema is newer than this masksdb, or older and opened read-only."""
+
+
+class UnsupportedFormatError(MasksDBError):
+    """A format, or a use of one, that masksdb does not know."""
+
+
+class DatabaseLockedError(MasksDBError):
+    """The database file is open for writing in another process."""
+
+
+class QueryError(MasksDBError):
+    """SQL that DuckDB refuses."""

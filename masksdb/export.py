@@ -1,0 +1,119 @@
+"""Frames out of tables, as they went in."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, Any, cast
+
+from masksdb.engine import Engine
+from masksdb.errors import MasksDBError, NotFoundError, UnsupportedFormatError
+from masksdb.statements import statement
+from masksdb.types import Format
+from masksdb.versions import find_version
+
+FRAMES_PER_QUERY = 20_000
+
+
+def frame_texts(engine: Engine, dataset: str, version: str | None) -> Iterator[str]:
+    """The JSON text of every frame visible in a version, in order, a bounded number of them in memory."""
+    with engine.errors(), contextlib.closing(engine.cursor()) as cursor:
+        cursor.execute(statement("temp/json_objects"))
+        version_id = find_version(cursor, dataset, version).version_id
+        keys = [
+            key for (key,) in cursor.execute(statement("queries/frame_keys"), {"version_id": version_id}).fetchall()
+        ]
+        for start in range(0, len(keys), FRAMES_PER_QUERY):
+            chunk = keys[start : start + FRAMES_PER_QUERY]
+            for _, text in cursor.execute(statement("queries/frame_json"), {"frame_keys": chunk}).fetchall():
+                yield text
+
+
+def get_frame(engine: Engine, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:
+    """One frame of a version as the dict that was ingested.
+
+    Raises:
+        NotFoundError: no such dataset, version or frame.
+    """
+    with engine.errors(), contextlib.closing(engine.cursor()) as cursor:
+        cursor.execute(statement("temp/json_objects"))
+        found = find_version(cursor, dataset, version)
+        query = "SELECT frame_key FROM dataset_frames WHERE version_id = ? AND frame_id = ?"
+        key = cursor.execute(query, [found.version_id, frame_id]).fetchone()
+        if key is None:
+            near = cursor.execute(
+                statement("queries/near_frame_ids"), {"version_id": found.version_id, "frame_id": frame_id}
+            )
+            raise NotFoundError.named(
+                "frame", frame_id, f"{dataset}/{found.version_name}", [name for (name,) in near.fetchall()]
+            )
+        row = cursor.execute(statement("queries/frame_json"), {"frame_keys": [key[0]]}).fetchone()
+    assert row is not None
+    return cast("dict[str, Any]", json.loads(row[1]))
+
+
+def export(
+    engine: Engine,
+    out: str | os.PathLike[str],
+    *,
+    dataset: str,
+    version: str | None = None,
+    format: Format = "frames",
+) -> int:
+    """Write the frames of a version to a file.
+
+    Args:
+        engine: the database.
+        out: file to write: one array where the name ends in ``.json``, else JSON lines; compressed where it ends
+            in ``.gz``; ``-`` is standard output. A file of that name is replaced once all is written.
+        dataset: name of the dataset.
+        version: name of the version; None is the newest draft, else the newest published.
+        format: layout to write.
+
+    Returns:
+        How many frames were written.
+
+    Raises:
+        NotFoundError: no such dataset or version.
+    """
+    if format != "frames":
+        raise UnsupportedFormatError(f"--format {format}: not known; expected 'frames'")
+    texts = frame_texts(engine, dataset, version)
+    # The first frame is fetched before a file is touched: an unknown dataset leaves nothing behind.
+    first = next(texts, None)
+    everything = itertools.chain([] if first is None else [first], texts)
+    path = os.fspath(out)
+    if path == "-":
+        return _write(sys.stdout, everything, as_array=False)
+    partial = f"{path}.partial"
+    try:
+        with _open_text(path, partial) as file:
+            count = _write(file, everything, as_array=path.removesuffix(".gz").endswith(".json"))
+        os.replace(partial, path)
+    except OSError as error:
+        raise MasksDBError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(partial)
+    return count
+
+
+def _open_text(path: str, partial: str) -> IO[str]:
+    if path.endswith(".gz"):
+        return cast("IO[str]", gzip.open(partial, "wt", encoding="utf-8", compresslevel=6))
+    return open(partial, "w", encoding="utf-8")
+
+
+def _write(file: IO[str], texts: Iterator[str], *, as_array: bool) -> int:
+    before, between, after = ("[\n", ",\n", "\n]\n") if as_array else ("", "\n", "\n")
+    count = 0
+    for count, text in enumerate(texts, 1):  # counted for the caller
+        file.write(before if count == 1 else between)
+        file.write(text)
+    file.write(after if count else "[]\n" if as_array else "")
+    return count

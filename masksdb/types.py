@@ -1,0 +1,43 @@
+"""Closed sets of names, and what ingest reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Format = Literal["frames"]
+"""Layouts that frames are read from."""
+
+OnError = Literal["stop", "skip"]
+"""What an ingest does with a bad record: stop with the database unchanged, or keep it in ``rejects``."""
+
+RowFormat = Literal["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
+"""How query results are written."""
+
+CURRENT = "Current"
+"""The version name that means the newest draft, else the newest published version."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one ingest did, in frames.
+
+    Attributes:
+        dataset: name of the dataset.
+        version: name of the version.
+        new: frames added at the end.
+        updated: frames replaced in their old position.
+        unchanged: frames that were there already.
+        rejected: records kept in ``rejects`` instead.
+    """
+
+    dataset: str
+    version: str
+    new: int
+    updated: int
+    unchanged: int
+    rejected: int
+
+    def __str__(self) -> str:
+        text = f"{self.dataset}/{self.version}: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"
+        return f"{text}, {self.rejected} rejected" if self.rejected else text

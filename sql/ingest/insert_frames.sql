@@ -1,0 +1,17 @@
+-- The frames that are new or updated.
+INSERT INTO frames
+SELECT
+    incoming.frame_key,
+    $version_id,
+    incoming.position,
+    incoming.frame_id,
+    incoming.id_given,
+    staged.context_id,
+    staged."timestamp",
+    staged.meta,
+    staged.extra,
+    staged.content_hash,
+    incoming.input_id
+FROM staged
+JOIN incoming ON incoming.record = staged.rowid
+WHERE incoming.outcome <> 'unchanged';

@@ -1,0 +1,33 @@
+-- One row per version, mask id ('_all_' or one mask's) and value of its mask_labels: what a pixel value means.
+-- Of two entries for one value the first counts.
+CREATE OR REPLACE VIEW mask_labels AS
+SELECT
+    datasets.name AS dataset,
+    versions.name AS version,
+    versions.version_id,
+    by_mask.mask_id,
+    CAST(json_extract(by_mask.entry, '$.value') AS INTEGER[]) AS "value",
+    CAST(first(json_extract(by_mask.entry, '$.labels') ORDER BY by_mask.entry_index) AS VARCHAR[]) AS labels,
+    first(by_mask.entry ORDER BY by_mask.entry_index) AS entry
+FROM versions
+JOIN datasets ON datasets.dataset_id = versions.dataset_id
+JOIN (
+    SELECT
+        version_id,
+        item.key AS mask_id,
+        unnest(item.value) AS entry,
+        generate_subscripts(item.value, 1) AS entry_index
+    FROM (
+        SELECT
+            version_id,
+            unnest(map_entries(from_json(
+                CASE json_type(metadata, '$.mask_labels')
+                    WHEN 'ARRAY' THEN json_object('_all_', json_extract(metadata, '$.mask_labels'))
+                    WHEN 'OBJECT' THEN json_extract(metadata, '$.mask_labels')
+                END,
+                '"MAP(VARCHAR, JSON[])"'
+            ))) AS item
+        FROM versions
+    )
+) AS by_mask ON by_mask.version_id = versions.version_id
+GROUP BY ALL;
