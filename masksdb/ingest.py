@@ -7,6 +7,7 @@ changes the file is one transaction.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -15,14 +16,24 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from masksdb.engine import Engine, in_transaction
 from masksdb.errors import IngestError, UnsupportedFormatError
-from masksdb.formats.frames import Input, Shape, broken_place, describe, find_inputs, glob_escape, why_not_a_frame
+from masksdb.formats.frames import (
+    Input,
+    Shape,
+    broken_place,
+    describe,
+    ends_as_array,
+    find_inputs,
+    glob_escape,
+    object_size,
+    why_not_a_frame,
+    without_invalid_utf8,
+)
 from masksdb.statements import statement
 from masksdb.types import Format, IngestReport, OnError
 from masksdb.versions import writable_version
@@ -30,8 +41,8 @@ from masksdb.versions import writable_version
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MEMORY_LIMIT = "1GB"
-"""What DuckDB may use during an ingest before it spills beside the database file."""
+MEMORY_LIMIT = 1_000_000_000
+"""Bytes that DuckDB may use during an ingest before it spills beside the database file."""
 
 ARROW_BATCH = 2048
 
@@ -70,7 +81,7 @@ def ingest(
         raise UnsupportedFormatError(f"--format {format}: not known; expected 'frames'")
     if not sources:
         raise IngestError("no sources given; expected files, folders, patterns or '-'", "ingest")
-    with engine.writing() as cursor, _memory_limit(engine, cursor), tempfile_folder(engine) as spool:
+    with engine.writing() as cursor, _memory_limit(cursor), _spool_folder(engine) as spool:
         flow = _Flow(cursor, on_error)
         try:
             flow.stage(sources, media_root, spool)
@@ -81,12 +92,9 @@ def ingest(
 
 
 @contextlib.contextmanager
-def _memory_limit(engine: Engine, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    if engine.path == ":memory:":
-        yield
-        return
+def _memory_limit(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     row = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
-    cursor.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    cursor.execute(f"SET memory_limit = '{MEMORY_LIMIT}B'")
     try:
         yield
     finally:
@@ -95,7 +103,7 @@ def _memory_limit(engine: Engine, cursor: duckdb.DuckDBPyConnection) -> Iterator
 
 
 @contextlib.contextmanager
-def tempfile_folder(engine: Engine) -> Iterator[str]:
+def _spool_folder(engine: Engine) -> Iterator[str]:
     """A folder for spooled input, beside the database file so that a killed ingest's leftovers are found."""
     parent = None if engine.path == ":memory:" else engine.spill_folder
     if parent:
@@ -107,7 +115,7 @@ def tempfile_folder(engine: Engine) -> Iterator[str]:
             parent.rmdir()
 
 
-@dataclass
+@dataclasses.dataclass
 class _Refused:
     """A record that did not become a frame."""
 
@@ -116,14 +124,14 @@ class _Refused:
     text: str | None
 
 
-@dataclass
+@dataclasses.dataclass
 class _Flow:
     """One ingest from its sources to its report."""
 
     cursor: duckdb.DuckDBPyConnection
     on_error: OnError
-    inputs: dict[str, Input] = field(default_factory=dict)
-    refused: list[_Refused] = field(default_factory=list)
+    inputs: dict[str, Input] = dataclasses.field(default_factory=dict)
+    refused: list[_Refused] = dataclasses.field(default_factory=list)
 
     def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
         return self.cursor.execute(statement(f"ingest/{name}"), parameters or None)
@@ -151,13 +159,35 @@ class _Flow:
         for shape, group in itertools.groupby(found, key=lambda each: each.shape):
             files = [each for each in group if each.read_path not in self.inputs]
             self.inputs.update((each.read_path, each) for each in files)
-            if not files:
-                continue
-            self.run(f"records_{shape}")
-            try:
-                self.run("stage_records", paths=[glob_escape(each.read_path) for each in files])
-            except duckdb.Error as error:
-                raise self._reading_error(error, files) from error
+            if files:
+                self.run(f"records_{shape}")
+                self._stage_group(files, spool)
+
+    def _stage_group(self, files: list[Input], spool: str) -> None:
+        for each in files:
+            if each.shape == "array" and not ends_as_array(each.read_path):
+                raise _broken(each)
+        try:
+            with self._room_for(object_size(files)) as size:
+                self.run("stage_records", paths=[glob_escape(each.read_path) for each in files], object_size=size)
+        except duckdb.Error as error:
+            if "Invalid unicode" not in str(error) or self.on_error == "stop":
+                raise _reading_error(error, files) from error
+            self._stage_group([self._without_invalid_utf8(each, spool) for each in files], spool)
+
+    def _without_invalid_utf8(self, each: Input, spool: str) -> Input:
+        copy = os.path.join(spool, f"{len(os.listdir(spool))}.json")
+        without_invalid_utf8(each.read_path, copy)
+        del self.inputs[each.read_path]
+        self.inputs[copy] = dataclasses.replace(each, read_path=copy)
+        return self.inputs[copy]
+
+    @contextlib.contextmanager
+    def _room_for(self, size: int) -> Iterator[int]:
+        """Memory for objects larger than a frame is: DuckDB buffers each several times over."""
+        self.cursor.execute(f"SET memory_limit = '{max(MEMORY_LIMIT, 10 * size)}B'")
+        yield size
+        self.cursor.execute(f"SET memory_limit = '{MEMORY_LIMIT}B'")
 
     def _stage_memory(self, frames: Any, media_root: str) -> None:
         import pyarrow as pa
@@ -171,7 +201,7 @@ class _Flow:
         self.cursor.register("memory_records", records)
         try:
             self.run(f"records_{shape}")
-            self.run("stage_records", paths=[key])
+            self.run("stage_records", paths=[key], object_size=0)
         except duckdb.Error:
             if failures:
                 raise failures[0] from None
@@ -179,37 +209,12 @@ class _Flow:
         finally:
             self.cursor.unregister("memory_records")
 
-    def _reading_error(self, error: duckdb.Error, files: list[Input]) -> Exception:
-        text = str(error)
-        broken = next((each for each in files if each.read_path in text), files[0])
-        line = re.search(r"CSV Error on Line: (\d+)", text)
-        if "Invalid unicode" in text:
-            return IngestError("not UTF-8 text", broken.path, line=int(line[1]) if line else None)
-        if "aximum line size" in text or "max_line_size" in text:
-            return IngestError(
-                "a line of more than 64 MB; expected one frame a line",
-                broken.path,
-                line=int(line[1]) if line else None,
-            )
-        if "maximum_object_size" in text:
-            limit = "64 MB" if broken.shape == "array" else "256 MB"
-            return IngestError(
-                f"a JSON object of more than {limit}; pass the array of frames itself, or JSON lines", broken.path
-            )
-        if "GZIP" in text or "ZSTD" in text.upper():
-            return IngestError(f"cannot be read: {text.splitlines()[0].split(': ', 1)[-1]}", broken.path)
-        if "Malformed JSON" in text or "Expected top-level JSON array" in text:
-            record, at_line, reason = broken_place(broken.read_path)
-            return IngestError(f"{reason} (line {at_line})", broken.path, record=record)
-        return error
-
     def load(self, dataset: str, version: str | None) -> IngestReport:
         """Bring the staged frames into the tables; call inside a transaction."""
         target = writable_version(self.cursor, dataset, version)
         self._insert_inputs()
         self._refuse_broken()
         self.run("incoming", version_id=target.version_id)
-        self._refuse_repeated()
         first_frame_key = self._insert(target.version_id)
         self._refuse_faulty(first_frame_key)
         self._replace(target.version_id)
@@ -261,40 +266,32 @@ class _Flow:
         for _, read_path, number, text in self._rows("broken_records"):
             self._refuse(read_path, number, why_not_a_frame(text), text=text)
 
-    def _refuse_repeated(self) -> None:
-        repeated = self._rows("repeated_ids")
-        if not repeated:
-            return
-        places = self._places([record for row in repeated for record in (row[0], row[2])])
-        for record, frame_id, first in repeated:
-            first_place = self._error(*places[first], "").place
-            reason = f"the frame id {frame_id!r} again, first seen at {first_place}; expected each id once"
-            self._refuse(*places[record], reason, json_path="id")
-        self._forget_incoming([record for record, _, _ in repeated])
-
     def _refuse_faulty(self, first_frame_key: int) -> None:
+        """Refuse the inserted frames that have a fault, or an id that an earlier one has, and take them out again."""
         self.run("faults", first_frame_key=first_frame_key)
-        faulty = self._rows("faulty_records")
-        if not faulty:
+        faulty, repeated = self._rows("faulty_records"), self._rows("repeated_ids")
+        if not faulty and not repeated:
             return
-        places = self._places([record for record, _, _ in faulty])
+        keys = {row[0]: row[1] for row in (*faulty, *repeated)}
+        places = self._places([*keys, *(first for _, _, _, first in repeated)])
         texts: dict[int, str] = {}
         if self.on_error == "skip":
-            keys = [frame_key for _, frame_key, _ in faulty]
-            texts = dict(self.cursor.execute(statement("queries/frame_json"), {"frame_keys": keys}).fetchall())
-        for record, frame_key, fault in faulty:
-            reason = f"expected {fault['expected']}"
-            if fault["found"] is not None:
-                reason = f"found {describe(fault['found'])}, {reason}"
-            read_path, number = places[record]
-            self._refuse(read_path, number, reason, json_path=fault["json_path"], text=texts.get(frame_key))
+            query = statement("queries/frame_json")
+            texts = dict(self.cursor.execute(query, {"frame_keys": list(keys.values())}).fetchall())
+        reasons = {
+            record: (
+                "id",
+                f"the frame id {name!r} again, first seen at {self._error(*places[first], '').place}; give each frame its own",
+            )
+            for record, _, name, first in repeated
+        }
+        reasons |= {record: (fault["json_path"], _fault_reason(fault)) for record, _, fault in faulty}
+        for record, (json_path, reason) in sorted(reasons.items()):
+            self._refuse(*places[record], reason, json_path=json_path, text=texts.get(keys[record]))
         self.run("dropped_frames")
-        self.cursor.execute("INSERT INTO dropped_frames SELECT frame_key FROM faults")
+        self.cursor.execute("INSERT INTO dropped_frames SELECT unnest($keys)", {"keys": list(keys.values())})
         self._delete_dropped()
-        self._forget_incoming([record for record, _, _ in faulty])
-
-    def _forget_incoming(self, records: list[int]) -> None:
-        self.cursor.execute("DELETE FROM incoming WHERE record IN (SELECT unnest($records))", {"records": records})
+        self.cursor.execute("DELETE FROM incoming WHERE record IN (SELECT unnest($records))", {"records": list(keys)})
 
     def _places(self, records: list[int]) -> dict[int, tuple[str, int]]:
         rows = self._rows("record_places", records=records)
@@ -337,6 +334,37 @@ class _Flow:
         for table in ("staged", "incoming", "read_files", "faults", "dropped_frames"):
             with contextlib.suppress(duckdb.Error):
                 self.cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _reading_error(error: duckdb.Error, files: list[Input]) -> Exception:
+    """DuckDB's error in reading these files, as one that names the file and the place in it."""
+    text = str(error)
+    broken = next((each for each in files if each.read_path in text), files[0])
+    found = re.search(r"CSV Error on Line: (\d+)", text)
+    line = int(found[1]) if found else None
+    if "Invalid unicode" in text:
+        return IngestError("not UTF-8 text", broken.path, line=line)
+    if "aximum line size" in text or "max_line_size" in text:
+        return IngestError("a line of more than 64 MB; expected one frame a line", broken.path, line=line)
+    if "maximum_object_size" in text:
+        limit = "64 MB" if broken.shape == "array" else "256 MB"
+        advice = "pass the array of frames itself, or JSON lines"
+        return IngestError(f"a JSON object of more than {limit}; {advice}", broken.path)
+    if "GZIP" in text or "ZSTD" in text.upper():
+        return IngestError(f"cannot be read: {text.splitlines()[0].split(': ', 1)[-1]}", broken.path)
+    if "Malformed JSON" in text or "JSON array" in text:
+        return _broken(broken)
+    return error
+
+
+def _broken(file: Input) -> IngestError:
+    record, line, reason = broken_place(file.read_path)
+    return IngestError(f"{reason} (line {line})", file.path, record=record)
+
+
+def _fault_reason(fault: Mapping[str, str | None]) -> str:
+    expected = f"expected {fault['expected']}"
+    return expected if fault["found"] is None else f"found {describe(fault['found'])}, {expected}"
 
 
 def _json_stream(frames: Iterable[Mapping[str, Any]], failures: list[IngestError]) -> pa.RecordBatchReader:

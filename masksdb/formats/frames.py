@@ -6,11 +6,14 @@ compressed with gzip or zstd. Reading itself is SQL: ``sql/ingest/records_<shape
 
 from __future__ import annotations
 
+import codecs
 import glob
 import gzip
+import io
 import json
 import os
 import re
+import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,9 @@ Shape = Literal["lines", "array", "objects", "container", "memory", "table"]
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 COMPRESSIONS = ("", ".gz", ".zst")
 RECORD_LIMIT = 64 << 20
+"""Bytes of the largest frame that is read."""
 CONTAINER_LIMIT = 256 << 20
+"""Bytes of the largest JSON object that is read from a file that is neither JSON lines nor an array."""
 
 _WHITE = b" \t\r\n"
 
@@ -86,50 +91,58 @@ def sniff(path: Path, name: str) -> Shape:
     """
     with _open_bytes(path, name) as file:
         head = _head(file, name)
-        try:
-            head.decode()
-        except UnicodeDecodeError as error:
-            if error.start < len(head) - 4:
-                raise IngestError(f"not UTF-8 text but binary data ({head[:4]!r}...); expected JSON", name) from None
         if head.startswith(b"["):
             return "array"
         if not head.startswith(b"{"):
-            raise IngestError(
-                f"not JSON: it begins with {head[:12].decode(errors='replace')!r}; expected '{{' or '['", name
-            )
+            kind = "text" if _is_text(head) else "binary data"
+            raise IngestError(f"not JSON but {kind}: it begins with {head[:12]!r}; expected '{{' or '['", name)
         if re.match(rb'\{\s*"frames"\s*:\s*\[', head):
             return "container"
         return _object_shape(head, file)
 
 
 def _object_shape(head: bytes, file: IO[bytes]) -> Shape:
-    first, newline, rest = head.partition(b"\n")
-    while not newline and len(first) < RECORD_LIMIT and (more := file.read(1 << 20)):
+    begun, newline, rest = head.partition(b"\n")
+    first = bytearray(begun)
+    while not newline and len(first) < CONTAINER_LIMIT and (more := file.read(1 << 20)):
         part, newline, rest = more.partition(b"\n")
         first += part
     while newline and not rest.strip(_WHITE) and (more := file.read(1 << 16)):
         rest = more
     following = rest.strip(_WHITE)
-    try:
-        value = json.loads(first)
-    except ValueError:
-        # A broken first line of JSON lines still ends as a line does; a pretty-printed object goes on.
-        ends_as_line = first.rstrip(_WHITE).endswith(b"}") or following.startswith(b"{")
-        if ends_as_line or not following:
-            return "lines"
-        return "container" if re.match(rb'\s*"frames"\s*:\s*\[', following) else "objects"
-    return "container" if not following and is_container(value) else "lines"
+    if not following:
+        return "container" if _is_container(first.decode(errors="replace")) else "lines"
+    # The first line of JSON lines ends as an object does even when it is broken; a pretty-printed one goes on.
+    if first.rstrip(_WHITE).endswith(b"}") or following.startswith(b"{"):
+        return "lines"
+    whole = first + newline + rest + file.read(CONTAINER_LIMIT)
+    return "container" if _is_container(whole.decode(errors="replace")) else "objects"
 
 
-def is_container(value: object) -> bool:
-    """Whether a JSON object is ``{"frames": [...]}`` and not itself a frame.
+def _is_container(text: str) -> bool:
+    """Whether a JSON object is ``{"frames": [...]}`` and not itself a frame, looking no further than that key.
 
-    >>> is_container({"frames": []}), is_container({"frames": [], "rois": []})
+    >>> _is_container('{"version": 1, "frames": [{}]}'), _is_container('{"sources": [], "frames": [{}]}')
     (True, False)
     """
-    if not isinstance(value, dict) or not isinstance(value.get("frames"), list):
-        return False
-    return "sources" not in value and "rois" not in value
+    decoder = json.JSONDecoder()
+    member = re.compile(r'[\s{,]*("(?:[^"\\]|\\.)*")\s*:\s*')
+    position = 0
+    while found := member.match(text, position):
+        key = found[1]
+        if key in ('"sources"', '"rois"'):
+            return False
+        if key == '"frames"':
+            return text.startswith("[", found.end())
+        try:
+            _, position = decoder.raw_decode(text, found.end())
+        except ValueError:
+            return False
+    return False
+
+
+def _is_text(head: bytes) -> bool:
+    return b"\0" not in head and codecs.getincrementaldecoder("utf-8")("replace").decode(head).count("\ufffd") < 2
 
 
 def _head(file: IO[bytes], name: str) -> bytes:
@@ -158,6 +171,16 @@ def _open_bytes(path: Path, name: str) -> IO[bytes]:
         raise IngestError(f"cannot be read: {error.strerror}", name) from None
 
 
+def object_size(files: list[Input]) -> int:
+    """Bytes that the largest record of these files may have, no more than needed: readers reserve it many times."""
+    if files[0].shape not in ("objects", "container"):
+        return RECORD_LIMIT
+    largest = max(os.path.getsize(each.read_path) for each in files)
+    if any(each.read_path.endswith(COMPRESSIONS[1:]) for each in files):
+        return CONTAINER_LIMIT
+    return min(CONTAINER_LIMIT, max(1 << 20, largest + 1))
+
+
 def glob_escape(path: str) -> str:
     """A path as DuckDB's readers take it, which read every path as a pattern.
 
@@ -170,12 +193,12 @@ def glob_escape(path: str) -> str:
 def why_not_a_frame(text: str) -> str:
     """What is wrong with the text of a record that could not become a frame."""
     if "\0" in text:
-        return "a NUL byte in the text, which JSON does not allow"
+        return "a NUL byte, or bytes that are not UTF-8, in the text; expected JSON, which has neither"
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         cut = "; the record is cut off" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
-        return f"not valid JSON: {error.msg} at column {error.colno}{cut}"
+        return f"not valid JSON: {error.msg.removesuffix(' at')} at column {error.colno}{cut}"
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {error}"
     try:
@@ -207,17 +230,36 @@ def broken_place(path: str) -> tuple[int, int, str]:
     gap = re.compile(r"[\s,]*")
     position = start.end() if start else 0
     record = 0
-    while (position := cast("re.Match[str]", gap.match(text, position)).end()) < len(text) and text[
-        position
-    ] not in "]}":
-        line = text.count("\n", 0, position) + 1
-        try:
-            _, end = json.JSONDecoder().raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            cut = "; the file is cut off" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
-            return record, error.lineno, f"not valid JSON: {error.msg}{cut}"
-        reason = why_not_a_frame(text[position:end])
-        if "surrogate" in reason or "NUL" in reason:
-            return record, line, reason
-        record, position = record + 1, end
-    return record, text.count("\n") + 1, "not valid JSON: the file is cut off, or has something after its end"
+    try:
+        while (begin := cast("re.Match[str]", gap.match(text, position)).end()) < len(text) and text[begin] not in "]}":
+            _, position = json.JSONDecoder().raw_decode(text, begin)
+            reason = why_not_a_frame(text[begin:position])
+            if "surrogate" in reason or "NUL" in reason:
+                return record, text.count("\n", 0, begin) + 1, reason
+            record += 1
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = "; the file is cut off" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
+        return record, error.lineno, f"not valid JSON: {error.msg.removesuffix(' at')}{cut}"
+    return record, 1, "not valid JSON"
+
+
+def ends_as_array(path: str) -> bool:
+    """Whether the last character of a file is ``]``: DuckDB takes an array that ends after a comma for whole."""
+    last = b""
+    with _open_bytes(Path(path), path) as file:
+        if not path.endswith(COMPRESSIONS[1:]):
+            file.seek(max(0, os.path.getsize(path) - (1 << 16)))
+        while more := file.read(1 << 20):
+            last = more.rstrip(_WHITE) or last
+    return last.endswith(b"]")
+
+
+def without_invalid_utf8(path: str, copy: str) -> None:
+    """Copy a file as plain text, a NUL (which no JSON holds) in place of each byte that is not UTF-8."""
+    codecs.register_error("masksdb_nul", lambda error: ("\0", error.end))  # type: ignore[attr-defined]  # all have it
+    with (
+        io.TextIOWrapper(_open_bytes(Path(path), path), "utf-8", "masksdb_nul", newline="") as text,
+        open(copy, "w", encoding="utf-8", newline="") as out,
+    ):
+        shutil.copyfileobj(text, out, 1 << 20)

@@ -1,10 +1,10 @@
 -- One row per element of the array `frames` of the JSON object in each of the given files.
-CREATE OR REPLACE TEMP MACRO input_records(paths) AS TABLE
+CREATE OR REPLACE TEMP MACRO input_records(paths, object_size) AS TABLE
 SELECT filename AS path, unnest(CAST(frames AS VARCHAR[])) AS record
 FROM read_json(
     paths,
     format = 'unstructured',
     columns = {'frames': 'JSON[]'},
-    maximum_object_size = 268435456,
+    maximum_object_size = object_size,
     filename = true
 );

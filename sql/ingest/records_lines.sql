@@ -1,16 +1,16 @@
--- One row per line of the given files of JSON lines. U+0001 cannot stand in JSON, so no line is ever split.
-CREATE OR REPLACE TEMP MACRO input_records(paths) AS TABLE
+-- One row per line of the given files of JSON lines. U+0003 cannot stand in JSON, so no line is ever split.
+CREATE OR REPLACE TEMP MACRO input_records(paths, object_size) AS TABLE
 SELECT filename AS path, line AS record
 FROM read_csv(
     paths,
     columns = {'line': 'VARCHAR'},
-    delim = E'\x01',
+    delim = E'\x03',
     quote = '',
     escape = '',
     header = false,
     auto_detect = false,
     strict_mode = false,
-    max_line_size = 67108864,
-    buffer_size = 67108864,
+    max_line_size = object_size,
+    buffer_size = object_size,
     filename = true
 );

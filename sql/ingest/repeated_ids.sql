@@ -1,7 +1,7 @@
--- One row per frame whose id an earlier record of this ingest has too: record, frame_id, first_record.
-SELECT record, frame_id, first_record
+-- One row per frame whose id an earlier record of this ingest has too: record, frame_key, frame_id, first_record.
+SELECT record, frame_key, frame_id, first_record
 FROM (
-    SELECT record, frame_id, min(record) OVER (PARTITION BY frame_id) AS first_record
+    SELECT record, frame_key, frame_id, min(record) OVER (PARTITION BY frame_id) AS first_record
     FROM incoming
     WHERE frame_id IN (SELECT frame_id FROM incoming GROUP BY frame_id HAVING count(*) > 1)
 )

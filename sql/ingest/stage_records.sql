@@ -1,4 +1,5 @@
--- One row per record that the macro input_records reads from $paths, in the order of the files.
+-- One row per record that the macro input_records reads from $paths, in the order of the files; $object_size bounds one
+-- record (in bytes).
 INSERT INTO staged
 WITH parsed AS (
     SELECT
@@ -11,7 +12,7 @@ WITH parsed AS (
         )) AS leaf,
         TRY(json_keys(record)) AS keys,
         TRY(md5(json_normalize(record))) AS content_hash
-    FROM input_records($paths)
+    FROM input_records($paths, $object_size)
 ),
 typed AS (
     SELECT

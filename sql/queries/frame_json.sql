@@ -64,7 +64,7 @@ roi_objects AS (
                     ',',
                     member('id', to_json(roi_id), extra),
                     member('sources', to_json(sources), extra),
-                    CASE WHEN NOT coalesce(json_exists(extra, '$.labels'), false)
+                    CASE WHEN coalesce(json_type(extra, '$.labels'), 'NULL') = 'NULL'
                         THEN member('label', to_json(labels), extra)
                     END,
                     member('confidence', to_json(confidence), extra),

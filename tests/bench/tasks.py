@@ -1,0 +1,294 @@
+"""The measurements that need a fresh process: ``python tasks.py TASK '{"argument": ...}'`` prints a sample as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import frames
+import peers
+
+DATASET = "streets"
+
+MASK_ROIS = """
+SELECT class_labels, count(*)
+FROM mask_rois
+WHERE dataset = $dataset AND version = $version
+GROUP BY class_labels
+"""
+
+MASK_ROIS_BY_HAND = """
+SELECT roi_masks.class_labels, count(*)
+FROM datasets
+JOIN versions ON versions.dataset_id = datasets.dataset_id
+JOIN version_lineage ON version_lineage.version_id = versions.version_id
+JOIN frames ON frames.version_id = version_lineage.ancestor_id
+JOIN roi_masks ON roi_masks.frame_key = frames.frame_key
+WHERE datasets.name = $dataset AND versions.name = $version
+GROUP BY roi_masks.class_labels
+"""
+
+CHAIN_BY_HAND = """
+WITH lineage AS (
+    SELECT version_lineage.ancestor_id
+    FROM datasets
+    JOIN versions ON versions.dataset_id = datasets.dataset_id
+    JOIN version_lineage ON version_lineage.version_id = versions.version_id
+    WHERE datasets.name = $dataset AND versions.name = $version
+)
+SELECT roi_masks.class_labels, count(*)
+FROM lineage
+JOIN frames ON frames.version_id = lineage.ancestor_id
+JOIN roi_masks ON roi_masks.frame_key = frames.frame_key
+WHERE frames.frame_key NOT IN (
+    SELECT frame_shadows.frame_key FROM frame_shadows JOIN lineage ON lineage.ancestor_id = frame_shadows.version_id
+)
+GROUP BY roi_masks.class_labels
+"""
+
+MASK_JOIN = """
+SELECT class_labels[1] AS class_name, count(mask_id)
+FROM mask_rois
+WHERE dataset = $dataset AND version = $version
+GROUP BY class_name
+"""
+"""The question of ``peers.MASK_JOIN``."""
+
+CHILD_VERSION = """
+INSERT INTO versions (dataset_id, name, metadata)
+SELECT dataset_id, $name, metadata FROM versions WHERE version_id = $parent
+RETURNING version_id
+"""
+
+CHILD_LINEAGE = """
+INSERT INTO version_lineage
+SELECT $child, ancestor_id, rank + 1 FROM version_lineage WHERE version_id = $parent
+"""
+
+Outcome = tuple[Mapping[str, float], Any]
+"""Seconds by part of the work, and what was found."""
+
+
+def generate(path: str, count: int, versions: int) -> Outcome:
+    seconds: dict[str, float] = {}
+    with _timed(seconds):
+        size = frames.write_frames(path, count, versions)
+    return seconds, size
+
+
+def generate_changes(paths: list[str], count: int) -> Outcome:
+    seconds: dict[str, float] = {}
+    with _timed(seconds):
+        sizes = [frames.write_changes(path, count, child) for child, path in enumerate(paths, 1)]
+    return seconds, sizes
+
+
+def parse(path: str) -> Outcome:
+    import duckdb
+
+    seconds: dict[str, float] = {}
+    with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        with _timed(seconds):
+            row = connection.execute(peers.PARSE, [path]).fetchone()
+    assert row is not None
+    return seconds, int(row[0])
+
+
+def ingest(path: str, out: str) -> Outcome:
+    import masksdb
+
+    _remove(out)
+    seconds: dict[str, float] = {}
+    with _timed(seconds), masksdb.connect(out) as database:
+        database.ingest(path, dataset=DATASET, version="v1")
+    with masksdb.connect(out, read_only=True) as database:
+        return seconds, database.sql("SELECT count(*) FROM rois").fetchall()[0][0]
+
+
+def ingest_again(path: str, out: str) -> Outcome:
+    import masksdb
+
+    seconds: dict[str, float] = {}
+    with _timed(seconds), masksdb.connect(out) as database:
+        report = database.ingest(path, dataset=DATASET, version="v1")
+    return seconds, [report.new, report.updated, report.unchanged]
+
+
+def export(database: str, out: str) -> Outcome:
+    import masksdb
+
+    seconds: dict[str, float] = {}
+    with _timed(seconds), masksdb.connect(database, read_only=True) as opened:
+        count = opened.export(out, dataset=DATASET, version="v1")
+    return seconds, count
+
+
+def peer_load(peer: str, path: str, out: str) -> Outcome:
+    # Before the clock starts, as masksdb is.
+    for package in peers.PACKAGES[peer]:
+        importlib.import_module(package)
+    _remove(out)
+    seconds: dict[str, float] = {}
+    with _timed(seconds):
+        rois = peers.LOADS[peer](path, out)
+    return seconds, rois
+
+
+def build_chain(first: str, changes: list[str], out: str) -> Outcome:
+    """A version, and a chain of children with the changed frames of each; every version but the last is published."""
+    import masksdb
+
+    _remove(out)
+    seconds: dict[str, float] = {}
+    with masksdb.connect(out) as database:
+        with _timed(seconds, "first"):
+            database.ingest(first, dataset=DATASET, version="v1")
+        with _timed(seconds, "children"):
+            updated = [_add_child(database, number, path) for number, path in enumerate(changes, 2)]
+    return seconds, updated
+
+
+def _add_child(database: Any, number: int, path: str) -> int:
+    parent = database.version(DATASET, f"v{number - 1}")
+    parent.publish_version()
+    name = f"v{number}"
+    execute = database.connection.execute
+    child = execute(CHILD_VERSION, {"name": name, "parent": parent.version_id}).fetchone()[0]
+    execute("INSERT INTO version_parents VALUES (?, 0, ?)", [child, parent.version_id])
+    # Two statements: in one with UNION ALL, DuckDB 2.0 reads back in its second half what the first has inserted.
+    execute("INSERT INTO version_lineage VALUES (?, ?, 0)", [child, child])
+    execute(CHILD_LINEAGE, {"child": child, "parent": parent.version_id})
+    return int(database.ingest(path, dataset=DATASET, version=name).updated)
+
+
+def version_queries(database: str, repeats: int) -> Outcome:
+    """``mask_rois`` of the only version of a database, beside the join by hand and the question of the peers."""
+    import masksdb
+
+    parameters = {"dataset": DATASET, "version": "v1"}
+    with masksdb.connect(database, read_only=True) as opened:
+        return _queries(
+            {
+                "view": lambda: opened.sql(MASK_ROIS, parameters).fetchall(),
+                "by hand": lambda: opened.sql(MASK_ROIS_BY_HAND, parameters).fetchall(),
+                "mask join": lambda: opened.sql(MASK_JOIN, parameters).fetchall(),
+            },
+            repeats,
+        )
+
+
+def chain_queries(chain: str, single: str, versions: int, repeats: int) -> Outcome:
+    """``mask_rois`` of the last version of a chain, beside the join by hand and a version with the same content."""
+    import masksdb
+
+    last = {"dataset": DATASET, "version": f"v{versions}"}
+    only = {"dataset": DATASET, "version": "v1"}
+    with masksdb.connect(chain, read_only=True) as chained, masksdb.connect(single, read_only=True) as alone:
+        return _queries(
+            {
+                "view": lambda: chained.sql(MASK_ROIS, last).fetchall(),
+                "by hand": lambda: chained.sql(CHAIN_BY_HAND, last).fetchall(),
+                "one version": lambda: alone.sql(MASK_ROIS, only).fetchall(),
+                "one version by hand": lambda: alone.sql(MASK_ROIS_BY_HAND, only).fetchall(),
+            },
+            repeats,
+        )
+
+
+def duckdb_query(store: str, repeats: int) -> Outcome:
+    import duckdb
+
+    with duckdb.connect(store, read_only=True) as connection:
+        return _queries({"mask join": lambda: connection.execute(peers.MASK_JOIN).fetchall()}, repeats)
+
+
+def sqlite_query(store: str, repeats: int) -> Outcome:
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        return _queries({"mask join": lambda: connection.execute(peers.MASK_JOIN).fetchall()}, repeats)
+
+
+def pandas_query(store: str, repeats: int) -> Outcome:
+    """The frames are in memory before the clock starts, as they are in a notebook."""
+    import pandas as pd
+
+    keys = ["frame_key", "source_id", "mask_id"]
+    rois = pd.read_parquet(f"{store}/rois.parquet", columns=[*keys, "class_name"])
+    masks = pd.read_parquet(f"{store}/masks.parquet", columns=[*keys, "uri"])
+
+    def joined() -> list[tuple[Any, ...]]:
+        counts = rois.merge(masks, on=keys).groupby("class_name")["uri"].count()
+        return [(name, int(count)) for name, count in counts.items()]
+
+    return _queries({"mask join": joined}, repeats)
+
+
+def _queries(queries: Mapping[str, Callable[[], list[Any]]], repeats: int) -> Outcome:
+    """The median of each query, asked in turns after one round that is not counted."""
+    answers = {name: sorted(query(), key=str) for name, query in queries.items()}
+    taken: dict[str, list[float]] = {name: [] for name in queries}
+    for _ in range(repeats):
+        for name, query in queries.items():
+            start = time.perf_counter()
+            query()
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in taken.items()}, answers
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], part: str = "work") -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start
+
+
+def _remove(out: str) -> None:
+    if os.path.isdir(out):
+        shutil.rmtree(out)
+    elif os.path.exists(out):
+        os.remove(out)
+
+
+def _peak_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+TASKS: Mapping[str, Callable[..., Outcome]] = {
+    task.__name__: task
+    for task in (
+        generate,
+        generate_changes,
+        parse,
+        ingest,
+        ingest_again,
+        export,
+        peer_load,
+        build_chain,
+        version_queries,
+        chain_queries,
+        duckdb_query,
+        sqlite_query,
+        pandas_query,
+    )
+}
+
+
+def main() -> None:
+    seconds, answer = TASKS[sys.argv[1]](**json.loads(sys.argv[2]))
+    print(json.dumps({"seconds": seconds, "peak_mb": _peak_mb(), "answer": answer}))
+
+
+if __name__ == "__main__":
+    main()

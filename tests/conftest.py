@@ -1,0 +1,69 @@
+"""What several tests share: databases, the command line, the real data where it is present."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from common import ROOT, Outcome
+
+import masksdb
+from masksdb import cli
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[masksdb.Database]:
+    with masksdb.connect(tmp_path / "test.duckdb") as database:
+        yield database
+
+
+@pytest.fixture
+def db_path(tmp_path: Path) -> str:
+    return str(tmp_path / "test.duckdb")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs the command line in this process and returns its status and what it printed."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["masksdb", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capfd.readouterr()
+        return Outcome(int(stop.value.code or 0), out, err)
+
+    return call
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, Any], str]:
+    """Writes a file (bytes, text, or JSON lines of a list of frames) and returns its path."""
+
+    def call(name: str, content: Any) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif isinstance(content, str):
+            path.write_text(content, encoding="utf-8")
+        else:
+            path.write_text("".join(json.dumps(frame) + "\n" for frame in content), encoding="utf-8")
+        return str(path)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real datasets, beside the checkout."""
+    for folder in (os.environ.get("MASKSDB_TEST_DATA"), ROOT.parent / "shared" / "data"):
+        if folder and Path(folder).is_dir():
+            return Path(folder)
+    pytest.skip("the real datasets are not on this machine; MASKSDB_TEST_DATA names their folder")
