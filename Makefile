@@ -34,6 +34,7 @@ wheel: $(INSTALLED)  ## build the wheel and use it in an empty environment
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-warn-conflicts --target $(VENV)/duckdb-1.4 'duckdb==1.4.*'
 	touch $@
 
 clean:

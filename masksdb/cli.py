@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+import duckdb
 
 import masksdb
+from masksdb.engine import translate
 from masksdb.errors import MasksDBError
 from masksdb.output import write_rows
 from masksdb.types import Format, OnError, RowFormat
@@ -116,9 +118,10 @@ def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: 
     \b
     masksdb sql cars.duckdb 'SELECT * FROM mask_rois WHERE dataset = $d' -p d=cars
     """
+    values = dict(_parameter(each) for each in parameters)
     text = sys.stdin.read() if query == "-" else query
     with masksdb.connect(db, read_only=not write) as database:
-        for relation in database.run_script(text, dict(_parameter(each) for each in parameters)):
+        for relation in database.run_script(text, values):
             write_rows(relation, format_, output)
 
 
@@ -275,6 +278,9 @@ def main() -> None:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, duckdb.Error):
+        # Rows are computed while they are printed, so an error of the query may come that late.
+        error = translate(error, "database")
     text = " ".join(str(error).split())
     return text if isinstance(error, MasksDBError) else f"{type(error).__name__}: {text}"
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 import masksdb.export
 import masksdb.ingest
 from masksdb import versions
@@ -16,8 +18,6 @@ from masksdb.types import Format, IngestReport, OnError
 from masksdb.versions import DatasetVersion
 
 if TYPE_CHECKING:
-    import duckdb
-
     from masksdb.ingest import Source
 
 
@@ -115,7 +115,7 @@ class Database:
         with self._engine.errors():
             for each in cursor.extract_statements(script):
                 values = {name: given[name] for name in each.named_parameters if name in given}
-                result = cursor.sql(each.query, params=values or None)
+                result = cursor.sql(_without_end(each.query), params=values or None)
                 if result is not None and each.type.name not in _SILENT:
                     yield result
 
@@ -170,3 +170,16 @@ class Database:
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
         """One row per version with its status and how many frames, sources, masks and ROIs are visible in it."""
         return self.sql(statement("queries/versions"), {"dataset": dataset})
+
+
+def _without_end(statement_text: str) -> str:
+    """A statement without its ``;`` and what follows it, for DuckDB puts the text of a relation into other texts.
+
+    >>> _without_end("SELECT ';' AS a; -- and so on;")
+    "SELECT ';' AS a"
+    """
+    text = statement_text.encode()
+    for offset, kind in reversed(duckdb.tokenize(statement_text)):
+        if kind != duckdb.token_type.comment:
+            return (text[:offset] if text[offset : offset + 1] == b";" else text).decode()
+    return statement_text

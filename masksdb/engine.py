@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +87,10 @@ class Engine:
         """Remove what a killed process left in the spill folder."""
         for pattern in SPILL_PATTERNS:
             for path in self.spill_folder.glob(pattern):
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.spill_folder.rmdir()
 

@@ -1,0 +1,93 @@
+"""How the package is built: floors, sizes, public names, what importing it costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from common import ROOT
+
+import masksdb
+
+PACKAGE = ROOT / "masksdb"
+
+FLOORS: dict[str, int] = {
+    "errors": 0,
+    "types": 0,
+    "statements": 1,
+    "engine": 2,
+    "formats": 2,
+    "versions": 3,
+    "ingest": 3,
+    "export": 3,
+    "output": 3,
+    "database": 4,
+    "cli": 5,
+}
+BESIDE = {("ingest", "versions"), ("export", "versions")}
+"""Imports within one floor: these need to know what a version is."""
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = sorted(PACKAGE.rglob("*.py"))
+    return [(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path) for path in found]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this package that a file imports, by their first name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "masksdb":
+            names |= {f"masksdb.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {name.split(".")[1] for name in names if name.startswith("masksdb.")}
+
+
+@pytest.mark.parametrize(("module", "path"), [each for each in modules() if each[0] != "__init__"])
+def test_a_module_imports_only_from_lower_floors(module: str, path: Path) -> None:
+    for name in imported(path):
+        allowed = name == module or FLOORS[name] < FLOORS[module] or (module, name) in BESIDE
+        assert allowed, f"{path.name} (floor {FLOORS[module]}) imports {name} (floor {FLOORS[name]})"
+
+
+def test_every_module_has_a_floor() -> None:
+    assert {module for module, _ in modules()} - {"__init__"} == set(FLOORS)
+
+
+def test_no_file_is_too_long() -> None:
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "sql").rglob("*.sql"), *(ROOT / "tests").rglob("*.py")]
+    assert {path.name: lines for path in files if (lines := len(path.read_text().splitlines())) > 400} == {}
+
+
+def test_the_public_names_are_those_of_all() -> None:
+    public = {name for name, value in vars(masksdb).items() if not name.startswith("_") and not _is_module(value)}
+    assert public == set(masksdb.__all__)
+    assert list(masksdb.__all__) == sorted(masksdb.__all__)
+
+
+def _is_module(value: object) -> bool:
+    return type(value).__name__ == "module"
+
+
+@pytest.mark.parametrize("start", ["import masksdb", "import masksdb.cli"])
+def test_starting_does_not_import_what_only_pixels_need(start: str) -> None:
+    code = f"{start}, sys; print([m for m in ('numpy', 'pyarrow', 'imageio', 'PIL', 'pandas') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_sql_file_begins_by_saying_what_it_returns() -> None:
+    for path in (ROOT / "sql").rglob("*.sql"):
+        assert path.read_text().startswith("-- "), path
+
+
+def test_every_error_derives_from_one() -> None:
+    kinds = [value for name, value in vars(masksdb).items() if name.endswith("Error")]
+    assert len(kinds) >= 8
+    assert all(issubclass(kind, masksdb.MasksDBError) for kind in kinds)
