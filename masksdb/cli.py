@@ -122,7 +122,7 @@ def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: 
     text = sys.stdin.read() if query == "-" else query
     with masksdb.connect(db, read_only=not write) as database:
         for relation in database.run_script(text, values):
-            write_rows(relation, format_, output)
+            write_rows(relation, format_, output or sys.stdout)
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -149,7 +149,7 @@ def info(db: str, format_: RowFormat) -> None:
     with masksdb.connect(db, read_only=True) as database:
         size_mb = os.path.getsize(database.path) / 1e6
         click.echo(f"{database.path}: {size_mb:.1f} MB", err=True)
-        write_rows(database.versions(), format_, None)
+        write_rows(database.versions(), format_, sys.stdout)
 
 
 @cli.group()
@@ -233,7 +233,7 @@ def version_list(db: str, dataset: str | None, format_: RowFormat, output: str |
     masksdb version list cars.duckdb --dataset cars
     """
     with masksdb.connect(db, read_only=True) as database:
-        write_rows(database.versions(dataset), format_, output)
+        write_rows(database.versions(dataset), format_, output or sys.stdout)
 
 
 @version_group.command("publish")

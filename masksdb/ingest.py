@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import duckdb
 
@@ -46,7 +46,7 @@ MEMORY_LIMIT = 1_000_000_000
 
 ARROW_BATCH = 2048
 
-Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+Source = Union[str, os.PathLike[str], Iterable[Mapping[str, Any]], "pa.Table", "pa.RecordBatchReader"]
 """A path, folder, glob pattern or ``-``; an iterable of frames; an Arrow table."""
 
 
@@ -278,13 +278,10 @@ class _Flow:
         if self.on_error == "skip":
             query = statement("queries/frame_json")
             texts = dict(self.cursor.execute(query, {"frame_keys": list(keys.values())}).fetchall())
-        reasons = {
-            record: (
-                "id",
-                f"the frame id {name!r} again, first seen at {self._error(*places[first], '').place}; give each frame its own",
-            )
-            for record, _, name, first in repeated
-        }
+        reasons = {}
+        for record, _, name, first in repeated:
+            first_place = self._error(*places[first], "").place
+            reasons[record] = ("id", f"the frame id {name!r} again, first seen at {first_place}; give each its own")
         reasons |= {record: (fault["json_path"], _fault_reason(fault)) for record, _, fault in faulty}
         for record, (json_path, reason) in sorted(reasons.items()):
             self._refuse(*places[record], reason, json_path=json_path, text=texts.get(keys[record]))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from masksdb.types import RowFormat
 
@@ -21,27 +20,46 @@ ROWS_PER_FETCH = 10_000
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UBIGINT", "UINTEGER")
 
 
-def write_rows(relation: duckdb.DuckDBPyRelation, format: RowFormat, out: str | None) -> None:
-    """Write a query result to a file, or to standard output where ``out`` is None.
+def write_rows(relation: duckdb.DuckDBPyRelation, format: RowFormat, out: str | TextIO) -> None:
+    """Write a query result.
 
     Args:
         relation: the result.
         format: ``table`` (cells cut at 80 characters), ``markdown``, ``json`` (one array), ``jsonl``, ``csv``,
             ``parquet`` or ``arrow`` (an IPC stream).
-        out: file to write.
+        out: path of the file to write, or an open stream such as ``sys.stdout``.
     """
-    if format in ("csv", "parquet", "arrow"):
-        _write_binary(relation, format, out)
-        return
-    if out is None:
-        _write_text(relation, format, sys.stdout)
-        sys.stdout.flush()
-        return
-    with open(out, "w", encoding="utf-8") as file:
-        _write_text(relation, format, file)
+    if isinstance(out, str):
+        _write_file(relation, format, out)
+    elif format in ("csv", "parquet", "arrow"):
+        # DuckDB and Arrow write files, so what goes to a stream takes a turn through one.
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows")
+            _write_file(relation, format, path)
+            out.flush()
+            with open(path, "rb") as file:
+                shutil.copyfileobj(file, out.buffer)
+    else:
+        _write_text(relation, format, out)
 
 
-def _write_text(relation: duckdb.DuckDBPyRelation, format: RowFormat, file: IO[str]) -> None:
+def _write_file(relation: duckdb.DuckDBPyRelation, format: RowFormat, path: str) -> None:
+    if format == "csv":
+        relation.write_csv(path)
+    elif format == "parquet":
+        relation.write_parquet(path)
+    elif format == "arrow":
+        import pyarrow as pa
+
+        with relation.to_arrow_reader(ROWS_PER_FETCH) as reader, pa.ipc.new_stream(path, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+    else:
+        with open(path, "w", encoding="utf-8") as file:
+            _write_text(relation, format, file)
+
+
+def _write_text(relation: duckdb.DuckDBPyRelation, format: RowFormat, file: TextIO) -> None:
     if format in ("json", "jsonl"):
         _write_json(relation, file, as_array=format == "json")
         return
@@ -56,7 +74,7 @@ def _select(relation: duckdb.DuckDBPyRelation, expression: str) -> duckdb.DuckDB
     return selected
 
 
-def _write_json(relation: duckdb.DuckDBPyRelation, file: IO[str], *, as_array: bool) -> None:
+def _write_json(relation: duckdb.DuckDBPyRelation, file: TextIO, *, as_array: bool) -> None:
     rows = _select(relation, "CAST(to_json(result) AS VARCHAR)")
     separator = "[" if as_array else ""
     for batch in rows.to_arrow_reader(ROWS_PER_FETCH):
@@ -66,30 +84,11 @@ def _write_json(relation: duckdb.DuckDBPyRelation, file: IO[str], *, as_array: b
     file.write(("[]\n" if separator == "[" else "]\n") if as_array else separator)
 
 
-def _write_binary(relation: duckdb.DuckDBPyRelation, format: RowFormat, out: str | None) -> None:
-    # DuckDB and Arrow write files, so what goes to standard output takes a turn through one.
-    with tempfile.TemporaryDirectory() as folder:
-        path = out or os.path.join(folder, "rows")
-        if format == "csv":
-            relation.write_csv(path)
-        elif format == "parquet":
-            relation.write_parquet(path)
-        else:
-            import pyarrow as pa
-
-            with relation.to_arrow_reader(ROWS_PER_FETCH) as reader, pa.ipc.new_stream(path, reader.schema) as writer:
-                for batch in reader:
-                    writer.write_batch(batch)
-        if out is None:
-            with open(path, "rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-
-
 def write_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str | None]],
     is_numeric: Sequence[bool],
-    file: IO[str],
+    file: TextIO,
     *,
     markdown: bool = False,
 ) -> None:

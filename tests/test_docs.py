@@ -1,0 +1,68 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from common import ROOT
+
+import masksdb
+
+GENERATOR = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+assert GENERATOR is not None
+assert GENERATOR.loader is not None
+generate = importlib.util.module_from_spec(GENERATOR)
+GENERATOR.loader.exec_module(generate)
+
+
+@pytest.mark.parametrize("name", ["docs/schema.md", "docs/cli.md", "README.md"])
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == generate.PAGES[name](), "run 'make docs'"
+
+
+def test_every_table_and_view_is_described(db: masksdb.Database) -> None:
+    page = (ROOT / "docs" / "schema.md").read_text()
+    tables = db.sql("SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() "
+                    "WHERE NOT internal").fetchall()  # fmt: skip
+    for (name,) in tables:
+        if name.isidentifier():
+            assert re.search(rf"### `{name}`\n\n\S", page), name
+
+
+def test_the_readme_has_five_queries_with_answers() -> None:
+    blocks = re.findall(r"```sql\n.*?```\n```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 5
+    assert all(len(block.splitlines()) >= 3 for block in blocks)
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="the example ends in a DataFrame")
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert (tmp_path / "frames.jsonl").stat().st_size > 0
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} -> {target}"
+
+
+def test_the_fixtures_are_what_their_script_writes(tmp_path: Path) -> None:
+    copy = tmp_path / "make_fixtures.py"
+    copy.write_text((ROOT / "fixtures" / "make_fixtures.py").read_text())
+    (tmp_path / "street").mkdir()
+    subprocess.run([sys.executable, str(copy)], check=True)
+    assert (tmp_path / "street" / "frames.jsonl").read_text() == (ROOT / "fixtures/street/frames.jsonl").read_text()
+    from PIL import Image, ImageChops
+
+    for path in (ROOT / "fixtures" / "street").glob("*/*.png"):
+        with Image.open(path) as ours, Image.open(tmp_path / path.relative_to(ROOT / "fixtures")) as made:
+            assert (ours.mode, ours.size, ours.getpalette()) == (made.mode, made.size, made.getpalette())
+            assert ImageChops.difference(ours, made).getbbox() is None, path
