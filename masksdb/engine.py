@@ -135,6 +135,8 @@ class Engine:
             if _engines.get(self.path) is self:
                 del _engines[self.path]
             self.connection.close()
+            with contextlib.suppress(OSError):
+                self.spill_folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -1,16 +1,14 @@
--- The members of a JSON object except those with the given keys, verbatim; NULL where none is left. An object
--- with duplicate keys cannot be a MAP and comes back whole, to be found by faults.sql.
+-- The members of a JSON object except those with the given keys (NULLs among them name none), verbatim; NULL where
+-- none is left. An object with duplicate keys comes back whole, to be found by faults.sql.
 CREATE OR REPLACE TEMP MACRO without_keys(json_object, dropped_keys) AS
-    CASE
-        WHEN from_json(json_object, '"MAP(VARCHAR, JSON)"') IS NULL THEN json_object
-        ELSE nullif(
-            to_json(map_from_entries(list_filter(
-                map_entries(from_json(json_object, '"MAP(VARCHAR, JSON)"')),
-                lambda member: NOT coalesce(list_contains(dropped_keys, member.key), false)
-            ))),
-            '{}'
-        )
-    END;
+    nullif(
+        CASE
+            WHEN list_unique(json_keys(json_object)) < len(json_keys(json_object)) OR list_count(dropped_keys) = 0
+            THEN json_object
+            ELSE json_merge_patch(json_object, '{"' || array_to_string(dropped_keys, '":null,"') || '":null}')
+        END,
+        '{}'
+    );
 
 -- A JSON object with one member more, both of which may be NULL.
 CREATE OR REPLACE TEMP MACRO with_member(json_object, member_name, member_value) AS
