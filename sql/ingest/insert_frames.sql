@@ -11,7 +11,8 @@ SELECT
     staged.meta,
     staged.extra,
     staged.content_hash,
-    incoming.input_id
+    incoming.input_id,
+    CASE WHEN staged.context_id IS NULL THEN text_only(json_extract(staged.sources[1], '$.uri')) END
 FROM staged
 JOIN incoming ON incoming.record = staged.rowid
 WHERE incoming.outcome <> 'unchanged';

@@ -2,7 +2,14 @@
 -- match counts: the ROI's mask id, a label that is a mask id, the only mask of the source, none.
 INSERT INTO roi_masks
 WITH source_masks AS (
-    SELECT sources.frame_key, sources.source_index, sources.source_id, coalesce(listed.mask_ids, []) AS mask_ids
+    SELECT
+        sources.frame_key,
+        sources.source_index,
+        sources.source_id,
+        sources.uri,
+        sources.width,
+        sources.height,
+        coalesce(listed.mask_ids, []) AS mask_ids
     FROM sources
     LEFT JOIN (
         SELECT frame_key, source_index, list(mask_id) AS mask_ids
@@ -22,6 +29,9 @@ matched AS (
         rois.confidence,
         source_masks.source_index,
         source_masks.source_id,
+        source_masks.uri,
+        source_masks.width,
+        source_masks.height,
         source_masks.mask_ids,
         CASE
             WHEN list_contains(source_masks.mask_ids, rois.mask_id) THEN 'mask_id'
@@ -59,7 +69,10 @@ SELECT
     END AS class_labels,
     matched.mask_value,
     matched.confidence,
-    matched.matched_by
+    matched.matched_by,
+    matched.uri,
+    matched.width,
+    matched.height
 FROM matched
 LEFT JOIN masks
     ON masks.frame_key = matched.frame_key

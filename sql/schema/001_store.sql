@@ -56,7 +56,7 @@ CREATE TABLE inputs (
 
 -- One row per frame as saved in a version. id_given is false where frame_id was derived from the content;
 -- extra holds what the typed columns cannot reproduce; content_hash is the MD5 of the frame's JSON with
--- sorted keys and no white space.
+-- sorted keys and no white space; first_source_uri stands in for a context_id that was not given.
 CREATE TABLE frames (
     frame_key BIGINT NOT NULL,
     version_id BIGINT NOT NULL,
@@ -68,7 +68,8 @@ CREATE TABLE frames (
     meta JSON,
     extra JSON,
     content_hash VARCHAR NOT NULL,
-    input_id BIGINT NOT NULL
+    input_id BIGINT NOT NULL,
+    first_source_uri VARCHAR
 );
 
 -- One row per ancestor's frame that a version replaces or deletes.
@@ -126,7 +127,7 @@ CREATE TABLE rois (
 );
 
 -- One row per ROI with a mask x source x mask it resolves to; mask_index is NULL where matched_by is 'none'.
--- A pure function of the frame.
+-- A pure function of the frame. The columns of its source are kept here too: views then need no join for them.
 CREATE TABLE roi_masks (
     frame_key BIGINT NOT NULL,
     roi_index INTEGER NOT NULL,
@@ -141,7 +142,10 @@ CREATE TABLE roi_masks (
     class_labels VARCHAR[],
     mask_value INTEGER[],
     confidence DOUBLE,
-    matched_by VARCHAR NOT NULL
+    matched_by VARCHAR NOT NULL,
+    source_uri VARCHAR,
+    source_width INTEGER,
+    source_height INTEGER
 );
 
 -- One row per analysed mask image. uri is as resolved for reading; error says why a file could not be read.

@@ -8,7 +8,7 @@ SELECT
     frames.frame_key,
     frames.frame_id,
     frames.version_id AS saved_in_version_id,
-    coalesce(frames.context_id, first_sources.uri) AS context_id,
+    coalesce(frames.context_id, frames.first_source_uri) AS context_id,
     frames."timestamp",
     frames.meta,
     frames.position,
@@ -20,10 +20,6 @@ JOIN versions ON versions.dataset_id = datasets.dataset_id
 JOIN version_lineage ON version_lineage.version_id = versions.version_id
 JOIN frames ON frames.version_id = version_lineage.ancestor_id
 JOIN inputs ON inputs.input_id = frames.input_id
--- The grouping tells the optimizer that the join adds no rows, so it is dropped where context_id is unused.
-LEFT JOIN (
-    SELECT frame_key, min(uri) AS uri FROM sources WHERE source_index = 0 GROUP BY frame_key
-) AS first_sources ON first_sources.frame_key = frames.frame_key
 ANTI JOIN (
     SELECT hidden_in.version_id, frame_shadows.frame_key
     FROM frame_shadows

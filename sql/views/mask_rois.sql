@@ -12,9 +12,9 @@ SELECT
     dataset_frames.meta AS frame_meta,
     roi_masks.source_index,
     roi_masks.source_id,
-    resolve_uri(dataset_frames.media_root, roi_sources.uri) AS source_uri,
-    roi_sources.width,
-    roi_sources.height,
+    resolve_uri(dataset_frames.media_root, roi_masks.source_uri) AS source_uri,
+    roi_masks.source_width AS width,
+    roi_masks.source_height AS height,
     roi_masks.mask_index,
     roi_masks.mask_id,
     resolve_uri(dataset_frames.media_root, roi_masks.uri) AS mask_uri,
@@ -37,13 +37,8 @@ SELECT
     roi_masks.matched_by
 FROM dataset_frames
 JOIN roi_masks ON roi_masks.frame_key = dataset_frames.frame_key
--- Both groupings are over keys: they change nothing, but let the optimizer drop the joins where unused.
-LEFT JOIN (
-    SELECT frame_key, source_index, min(uri) AS uri, min(width) AS width, min(height) AS height
-    FROM sources
-    GROUP BY frame_key, source_index
-) AS roi_sources
-    ON roi_sources.frame_key = roi_masks.frame_key AND roi_sources.source_index = roi_masks.source_index
+-- The grouping is over a key: it changes nothing, but lets the optimizer drop the join where it is unused, as long
+-- as no other outer join stands beside it.
 LEFT JOIN (
     SELECT frame_key, roi_index, min(roi_id) AS roi_id, min(mask_id) AS mask_id, min(meta) AS meta
     FROM rois
