@@ -9,7 +9,7 @@ demo: $(INSTALLED)  ## ingest the fixtures, ask questions in SQL, set labels, ex
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
 
 test: $(INSTALLED)  ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 bench: $(INSTALLED)  ## speed, as ratios in one run, into docs/benchmarks.md
 	$(BIN)/python tests/bench/run.py

@@ -66,7 +66,7 @@ def schema_page() -> str:
 
 def help_texts(command: click.Command, path: str) -> Iterator[str]:
     """The help of a command and of those below it."""
-    context = click.Context(command, info_name=path, terminal_width=100)
+    context = click.Context(command, info_name=path, terminal_width=100, **cli.context_settings)
     yield f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name, child in sorted(command.commands.items()):
