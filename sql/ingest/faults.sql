@@ -130,11 +130,12 @@ verbatim AS (
     UNION ALL
     SELECT frame_key, 'rois[{}]', roi_index, 0, extra FROM rois WHERE frame_key >= $first_frame_key
 ),
--- A few sets of keys recur in all frames: only one object of each set is looked into.
+-- A few sets of keys recur in all frames: only one object of each set is looked into. Of all JSON texts only those of
+-- arrays and objects (and true, false, null) sort after '['.
 key_sets AS (
     SELECT hash(json_keys(json_value), json_keys(json_value, '$..*')) AS key_set, any_value(json_value) AS json_value
     FROM verbatim
-    WHERE regexp_matches(CAST(json_value AS VARCHAR), '^[{\[]')
+    WHERE CAST(json_value AS VARCHAR) > '['
     GROUP BY key_set
 ),
 repeating_key_sets AS (
@@ -152,20 +153,25 @@ FROM rules
 WHERE NOT coalesce(rule.is_kept, false)
     AND CASE WHEN rule.key IS NULL THEN true ELSE json_type(extra, '$.' || rule.key) <> 'NULL' END
 UNION ALL
-SELECT rois.frame_key, format('rois[{}].sources', rois.roi_index), CAST(to_json(rois.sources) AS VARCHAR), CASE
-    WHEN listed.source_ids IS NULL THEN 'no source ids, for the sources of this frame have none'
-    ELSE format('ids of sources of this frame ({})', array_to_string(listed.source_ids, ', '))
-END
-FROM rois
-LEFT JOIN (
-    SELECT frame_key, list(source_id) FILTER (source_id IS NOT NULL) AS source_ids
-    FROM sources
-    WHERE frame_key >= $first_frame_key
-    GROUP BY frame_key
-) AS listed ON listed.frame_key = rois.frame_key
-WHERE rois.frame_key >= $first_frame_key
-    AND len(rois.sources) > 0
-    AND NOT list_has_all(coalesce(listed.source_ids, []), rois.sources)
+SELECT
+    rois.frame_key,
+    format('rois[{}].sources', rois.roi_index),
+    CAST(to_json(any_value(rois.sources)) AS VARCHAR),
+    coalesce(
+        'ids of sources of this frame (' || string_agg(sources.source_id, ', ' ORDER BY sources.source_index) || ')',
+        'no source ids, for the sources of this frame have none'
+    )
+FROM (
+    SELECT DISTINCT frame_key, roi_index, sources
+    FROM (
+        SELECT frame_key, roi_index, sources, unnest(sources) AS source_id
+        FROM rois
+        WHERE frame_key >= $first_frame_key
+    )
+    ANTI JOIN sources USING (frame_key, source_id)
+) AS rois
+LEFT JOIN sources USING (frame_key)
+GROUP BY rois.frame_key, rois.roi_index
 UNION ALL
 SELECT frame_key, format(place, owner_index, mask_index), NULL, 'each key once, but a key stands there twice'
 FROM verbatim

@@ -76,7 +76,9 @@ judged AS (
     SELECT
         *,
         coalesce(mask_id_kept::INTEGER, 0) + coalesce(mask_value_kept::INTEGER, 0) AS mask_keys_kept,
-        len(json_keys(roi, '$.mask')) AS mask_keys
+        -- One call, for each parses the text: the keys of the ROI, and those of its mask.
+        json_keys(roi, ['$', '$.mask']) AS key_lists,
+        len(key_lists[2]) AS mask_keys
     FROM compared
 )
 SELECT
@@ -114,7 +116,7 @@ SELECT
     CASE WHEN leaf.is_crowd IN ('true', 'false', '0', '1') THEN leaf.is_crowd IN ('true', '1') END,
     leaf.meta,
     CASE
-        WHEN len(json_keys(roi)) = 0
+        WHEN len(key_lists[1]) = 0
             + coalesce(id_kept::INTEGER, 0)
             + coalesce((label_kept AND leaf.labels IS NULL)::INTEGER, 0)
             + coalesce(sources_kept::INTEGER, 0)
