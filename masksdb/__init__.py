@@ -7,6 +7,8 @@
 [('f1', 'car')]
 """
 
+from masksdb.annotations import ImageAnnotation
+from masksdb.clearml import Dataset, DatasetVersion
 from masksdb.database import Database, connect
 from masksdb.engine import set_default
 from masksdb.errors import (
@@ -18,17 +20,22 @@ from masksdb.errors import (
     QueryError,
     SchemaVersionError,
     UnsupportedFormatError,
+    UsageError,
     VersionPublishedError,
 )
+from masksdb.frame_group import FrameGroup
+from masksdb.single_frame import SingleFrame
 from masksdb.types import IngestReport
-from masksdb.versions import DatasetVersion
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Database",
     "DatabaseLockedError",
+    "Dataset",
     "DatasetVersion",
+    "FrameGroup",
+    "ImageAnnotation",
     "IngestError",
     "IngestReport",
     "MaskDecodeError",
@@ -36,7 +43,9 @@ __all__ = [
     "NotFoundError",
     "QueryError",
     "SchemaVersionError",
+    "SingleFrame",
     "UnsupportedFormatError",
+    "UsageError",
     "VersionPublishedError",
     "connect",
     "set_default",

@@ -6,46 +6,18 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import duckdb
 
 import masksdb
+from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
+from masksdb.commands.version import version_group
 from masksdb.engine import translate
 from masksdb.errors import MasksDBError
 from masksdb.output import write_rows
 from masksdb.types import Format, OnError, RowFormat
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-DATABASE = click.argument("db", type=click.Path())
-ROW_FORMATS = ["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
-
-
-def dataset_option(command: Command) -> Command:
-    """``--dataset``, which names the dataset."""
-    return click.option("--dataset", metavar="NAME", required=True, help="The dataset.")(command)
-
-
-def version_option(command: Command) -> Command:
-    """``--version``, which names the version."""
-    text = "The version; without it the newest draft, else the newest published."
-    return click.option("--version", metavar="NAME", help=text)(command)
-
-
-def output_options(command: Command) -> Command:
-    """``--format`` and ``-o``, which say how and where rows are written."""
-    command = click.option("-o", "--output", type=click.Path(), help="Write to this file.")(command)
-    return click.option(
-        "--format",
-        "format_",
-        type=click.Choice(ROW_FORMATS),
-        default="table",
-        show_default=True,
-        help="Form of the rows.",
-    )(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -191,9 +163,10 @@ def labels_set(db: str, dataset: str, version: str | None, file: Any) -> None:
         with masksdb.connect(db) as database:
             target = database.version(dataset, version)
             target.set_metadata({**target.get_metadata(), "mask_labels": mask_labels})
+            told = f"{dataset}/{target.version_name}: mask_labels set"
     except (ValueError, UnicodeDecodeError) as error:
         raise MasksDBError(f"{name}: {error}") from None
-    click.echo(f"{dataset}/{target.version_name}: mask_labels set", err=True)
+    click.echo(told, err=True)
 
 
 @cli.command()
@@ -217,39 +190,7 @@ def export(db: str, out: str, dataset: str, version: str | None, format_: Format
     click.echo(f"{out}: {count} frames", err=True)
 
 
-@cli.group("version")
-def version_group() -> None:
-    """The versions of a dataset."""
-
-
-@version_group.command("list")
-@DATABASE
-@click.option("--dataset", metavar="NAME", help="The dataset; without it all.")
-@output_options
-def version_list(db: str, dataset: str | None, format_: RowFormat, output: str | None) -> None:
-    r"""List versions, oldest first.
-
-    \b
-    masksdb version list cars.duckdb --dataset cars
-    """
-    with masksdb.connect(db, read_only=True) as database:
-        write_rows(database.versions(dataset), format_, output or sys.stdout)
-
-
-@version_group.command("publish")
-@DATABASE
-@dataset_option
-@version_option
-def version_publish(db: str, dataset: str, version: str | None) -> None:
-    r"""Freeze a version: from then on every write to it is refused.
-
-    \b
-    masksdb version publish cars.duckdb --dataset cars --version v1
-    """
-    with masksdb.connect(db) as database:
-        target = database.version(dataset, version)
-        target.publish_version()
-    click.echo(f"{dataset}/{target.version_name}: published", err=True)
+cli.add_command(version_group)
 
 
 def main() -> None:

@@ -11,11 +11,13 @@ import duckdb
 
 import masksdb.export
 import masksdb.ingest
-from masksdb import versions
+from masksdb import catalog, versions
+from masksdb.changes import VersionChanges, version_changes
+from masksdb.clearml import Dataset, DatasetVersion
 from masksdb.engine import Engine, open_engine
+from masksdb.export import find_frame
 from masksdb.statements import statement
 from masksdb.types import Format, IngestReport, OnError
-from masksdb.versions import DatasetVersion
 
 if TYPE_CHECKING:
     from masksdb.ingest import Source
@@ -151,7 +153,33 @@ class Database:
         Raises:
             NotFoundError: no such dataset, version or frame.
         """
-        return masksdb.export.get_frame(self._engine, dataset, version, frame_id)
+        return find_frame(self._engine, catalog.open_version(self._engine, dataset, version), frame_id).frame
+
+    def dataset(self, dataset: str) -> Dataset:
+        """A dataset.
+
+        Raises:
+            NotFoundError: no such dataset.
+        """
+        return Dataset(self._engine, catalog.get_dataset(self._engine, None, dataset, None))
+
+    def create_dataset(
+        self,
+        dataset: str,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] = (),
+        project: str | None = None,
+        raise_if_exists: bool = False,
+    ) -> Dataset:
+        """A dataset, made with an empty draft ``Current`` where there is none of that name; tags are added to it."""
+        found = catalog.create_dataset(self._engine, dataset, description, tags, raise_if_exists, project)
+        return Dataset(self._engine, found)
+
+    def delete_dataset(self, dataset: str, *, delete_all_versions: bool = False, force: bool = False) -> None:
+        """Delete a dataset; see :meth:`masksdb.Dataset.delete`."""
+        with self._engine.transaction() as cursor:
+            versions.delete_dataset(cursor, dataset, with_versions=delete_all_versions, force=force)
 
     def version(self, dataset: str, version: str | None = None) -> DatasetVersion:
         """A version of a dataset; None is the newest draft, else the newest published.
@@ -159,13 +187,43 @@ class Database:
         Raises:
             NotFoundError: no such dataset or version.
         """
-        return versions.open_version(self._engine, dataset, version)
+        return DatasetVersion(self._engine, catalog.open_version(self._engine, dataset, version))
 
     def create_version(
-        self, dataset: str, version: str, *, comment: str | None = None, raise_if_exists: bool = False
+        self,
+        dataset: str,
+        version: str,
+        *,
+        parents: Sequence[str | int] = (),
+        comment: str | None = None,
+        raise_if_exists: bool = False,
     ) -> DatasetVersion:
-        """A draft version without parents, made (with its dataset) where there is none of that name."""
-        return versions.create_version(self._engine, dataset, version, comment=comment, raise_if_exists=raise_if_exists)
+        """A draft that inherits from published parents, made (with its dataset) where there is none of that name.
+
+        Raises:
+            UsageError: a parent is a draft, or there is a version of that name and ``raise_if_exists``.
+            NotFoundError: no such parent.
+        """
+        made = catalog.create_version(self._engine, dataset, version, parents, comment, raise_if_exists)
+        return DatasetVersion(self._engine, made)
+
+    def create_snapshot(
+        self,
+        dataset: str,
+        version: str | None = None,
+        *,
+        publish_name: str | None = None,
+        child_name: str | None = None,
+    ) -> DatasetVersion:
+        """Publish a draft and go on in a child of it; see :meth:`masksdb.DatasetVersion.create_snapshot`."""
+        child = catalog.create_snapshot(
+            self._engine, dataset, version, publish_name=publish_name, child_name=child_name
+        )  # fmt: skip
+        return DatasetVersion(self._engine, child)
+
+    def changes(self, dataset: str, from_version: str, to_version: str) -> VersionChanges:
+        """What differs between two versions of a dataset; see :func:`masksdb.changes.version_changes`."""
+        return version_changes(self._engine, dataset, from_version, to_version)
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
         """One row per version with its status and how many frames, sources, masks and ROIs are visible in it."""

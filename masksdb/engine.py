@@ -78,6 +78,9 @@ class Engine:
             self.remove_spill()
         _migrate(self.connection, self.path)
 
+    def __repr__(self) -> str:
+        return f"<database {self.path}>"
+
     @property
     def spill_folder(self) -> Path:
         """Where DuckDB puts what does not fit into memory: beside the database file."""
@@ -107,6 +110,12 @@ class Engine:
             yield
         except duckdb.Error as error:
             raise translate(error, self.path) from error
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for a few queries."""
+        with contextlib.closing(self.cursor()) as cursor, self.errors():
+            yield cursor
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -272,6 +281,8 @@ def translate(error: duckdb.Error, path: str) -> MasksDBError:
         return MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
     if "can only read version" in text:
         return SchemaVersionError(f"{path}: written by a newer DuckDB; upgrade with 'pip install --upgrade duckdb'")
+    if "Connection already closed" in text:
+        return MasksDBError(f"{path}: closed; connect to it again")
     if "read-only mode" in text:
         return QueryError(f"{path}: opened read-only; open it for writing ('masksdb sql --write') to change it")
     if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):

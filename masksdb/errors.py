@@ -2,8 +2,9 @@
 
     MasksDBError
     ├── IngestError             an input record or file that is not what it should be
-    ├── NotFoundError           no dataset, version or frame of that name
-    ├── VersionPublishedError   a write to a published version
+    ├── NotFoundError           no dataset, version or frame of that name; also a ValueError
+    ├── VersionPublishedError   a write to a published version; also a ValueError
+    ├── UsageError              a call that contradicts itself or what is there; also a ValueError
     ├── MaskDecodeError         a mask file that cannot be read
     ├── SchemaVersionError      a file from another version of masksdb
     ├── UnsupportedFormatError  a format, or a use of it, that masksdb does not know
@@ -65,7 +66,7 @@ class IngestError(MasksDBError):
         return f"{text}: {self.json_path}" if self.json_path else text
 
 
-class NotFoundError(MasksDBError):
+class NotFoundError(MasksDBError, ValueError):
     """No dataset, version or frame of that name; the message offers near names."""
 
     @classmethod
@@ -77,8 +78,12 @@ class NotFoundError(MasksDBError):
         return cls(f"{where}: no {kind} {name!r}; {offer}")
 
 
-class VersionPublishedError(MasksDBError):
+class VersionPublishedError(MasksDBError, ValueError):
     """A write to a published version, which is frozen."""
+
+
+class UsageError(MasksDBError, ValueError):
+    """A call that contradicts itself, or what is there: a name taken, a parent that is not published."""
 
 
 class MaskDecodeError(MasksDBError):

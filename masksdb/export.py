@@ -9,22 +9,22 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
+from masksdb import versions
 from masksdb.engine import Engine
-from masksdb.errors import MasksDBError, NotFoundError, UnsupportedFormatError
+from masksdb.errors import MasksDBError, UnsupportedFormatError
 from masksdb.statements import statement
 from masksdb.types import Format
-from masksdb.versions import find_version
 
 FRAMES_PER_QUERY = 20_000
 
 
 def frame_texts(engine: Engine, dataset: str, version: str | None) -> Iterator[str]:
     """The JSON text of every frame visible in a version, in order, a bounded number of them in memory."""
-    with engine.errors(), contextlib.closing(engine.cursor()) as cursor:
+    with engine.reading() as cursor:
         cursor.execute(statement("temp/json_objects"))
-        version_id = find_version(cursor, dataset, version).version_id
+        version_id = versions.find_version(cursor, dataset, version).version_id
         keys = [
             key for (key,) in cursor.execute(statement("queries/frame_keys"), {"version_id": version_id}).fetchall()
         ]
@@ -34,27 +34,30 @@ def frame_texts(engine: Engine, dataset: str, version: str | None) -> Iterator[s
                 yield text
 
 
-def get_frame(engine: Engine, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:
-    """One frame of a version as the dict that was ingested.
+class FoundFrame(NamedTuple):
+    """A frame as it was ingested, and the folder that its relative URIs are relative to."""
+
+    frame: dict[str, Any]
+    media_root: str | None
+
+
+def find_frame(engine: Engine, version_id: int, frame_id: str) -> FoundFrame:
+    """One frame of a version.
 
     Raises:
-        NotFoundError: no such dataset, version or frame.
+        NotFoundError: the version has no frame of that id; the message offers near ones.
     """
-    with engine.errors(), contextlib.closing(engine.cursor()) as cursor:
+    with engine.reading() as cursor:
         cursor.execute(statement("temp/json_objects"))
-        found = find_version(cursor, dataset, version)
-        query = "SELECT frame_key FROM dataset_frames WHERE version_id = ? AND frame_id = ?"
-        key = cursor.execute(query, [found.version_id, frame_id]).fetchone()
-        if key is None:
-            near = cursor.execute(
-                statement("queries/near_frame_ids"), {"version_id": found.version_id, "frame_id": frame_id}
-            )
-            raise NotFoundError.named(
-                "frame", frame_id, f"{dataset}/{found.version_name}", [name for (name,) in near.fetchall()]
-            )
-        row = cursor.execute(statement("queries/frame_json"), {"frame_keys": [key[0]]}).fetchone()
+        query = "SELECT frame_key, media_root FROM dataset_frames WHERE version_id = ? AND frame_id = ?"
+        found = cursor.execute(query, [version_id, frame_id]).fetchone()
+        if found is None:
+            details = versions.details(cursor, version_id)
+            where = f"{details.dataset_name}/{details.version_name}"
+            raise versions.missing_frame(cursor, version_id, where, frame_id)
+        row = cursor.execute(statement("queries/frame_json"), {"frame_keys": [found[0]]}).fetchone()
     assert row is not None
-    return cast("dict[str, Any]", json.loads(row[1]))
+    return FoundFrame(json.loads(row[1]), found[1])
 
 
 def export(

@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import duckdb
 
+from masksdb import versions
 from masksdb.engine import Engine, in_transaction
 from masksdb.errors import IngestError, UnsupportedFormatError
 from masksdb.formats.frames import (
@@ -30,13 +30,13 @@ from masksdb.formats.frames import (
     ends_as_array,
     find_inputs,
     glob_escape,
+    json_stream,
     object_size,
     why_not_a_frame,
     without_invalid_utf8,
 )
 from masksdb.statements import statement
 from masksdb.types import Format, IngestReport, OnError
-from masksdb.versions import writable_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,9 +44,22 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = 1_000_000_000
 """Bytes that DuckDB may use during an ingest before it spills beside the database file."""
 
-ARROW_BATCH = 2048
 
-Source = Union[str, os.PathLike[str], Iterable[Mapping[str, Any]], "pa.Table", "pa.RecordBatchReader"]
+class FramesAt(NamedTuple):
+    """Some frames of a longer list.
+
+    Attributes:
+        frames: the frames.
+        media_root: the folder that their relative URIs are relative to.
+        first_record: the index of the first of them in the list.
+    """
+
+    frames: Iterable[Mapping[str, Any]]
+    media_root: str
+    first_record: int
+
+
+Source = Union[str, os.PathLike[str], Iterable[Mapping[str, Any]], FramesAt, "pa.Table", "pa.RecordBatchReader"]
 """A path, folder, glob pattern or ``-``; an iterable of frames; an Arrow table."""
 
 
@@ -54,7 +67,7 @@ def ingest(
     engine: Engine,
     *sources: Source,
     dataset: str,
-    version: str | None = None,
+    version: str | int | None = None,
     format: Format = "frames",
     media_root: str | None = None,
     on_error: OnError = "stop",
@@ -65,7 +78,7 @@ def ingest(
         engine: the database.
         sources: files, folders, glob patterns, ``-`` for standard input; iterables of frames; Arrow tables.
         dataset: name of the dataset.
-        version: name of the version; None is the newest draft, created as ``Current`` where there is none.
+        version: name (or id) of the version; None is the newest draft, made as ``Current`` where there is none.
         format: layout of the sources.
         media_root: folder or URI that relative URIs are relative to; None is the folder of each file.
         on_error: ``stop`` leaves the database unchanged at the first bad record, ``skip`` keeps it in ``rejects``.
@@ -145,6 +158,8 @@ class _Flow:
         for source in sources:
             if isinstance(source, str | os.PathLike):
                 self._stage_files(os.fspath(source), media_root, spool)
+            elif isinstance(source, FramesAt):
+                self._stage_memory(source.frames, source.media_root, source.first_record)
             else:
                 self._stage_memory(source, media_root or os.getcwd())
 
@@ -189,15 +204,16 @@ class _Flow:
         yield size
         self.cursor.execute(f"SET memory_limit = '{MEMORY_LIMIT}B'")
 
-    def _stage_memory(self, frames: Any, media_root: str) -> None:
+    def _stage_memory(self, frames: Any, media_root: str, first_record: int = 0) -> None:
         import pyarrow as pa
 
         key = f"frames {len(self.inputs)}"
         failures: list[IngestError] = []
         is_table = isinstance(frames, pa.Table | pa.RecordBatchReader | pa.RecordBatch)
         shape: Shape = "table" if is_table else "memory"
-        records = frames if is_table else _json_stream(frames, failures)
-        self.inputs[key] = Input("frames", key, shape, media_root)
+        skip = self.on_error == "skip"
+        records = frames if is_table else json_stream(frames, first_record, failures, skip=skip)
+        self.inputs[key] = Input("frames", key, shape, media_root, first_record)
         self.cursor.register("memory_records", records)
         try:
             self.run(f"records_{shape}")
@@ -208,16 +224,17 @@ class _Flow:
             raise
         finally:
             self.cursor.unregister("memory_records")
+        self.refused.extend(_Refused(key, error, None) for error in failures)
 
-    def load(self, dataset: str, version: str | None) -> IngestReport:
+    def load(self, dataset: str, version: str | int | None) -> IngestReport:
         """Bring the staged frames into the tables; call inside a transaction."""
-        target = writable_version(self.cursor, dataset, version)
+        target = versions.writable_version(self.cursor, dataset, version)
         self._insert_inputs()
         self._refuse_broken()
         self.run("incoming", version_id=target.version_id)
         first_frame_key = self._insert(target.version_id)
         self._refuse_faulty(first_frame_key)
-        self._replace(target.version_id)
+        self._replace(target.version_id, first_frame_key)
         self._insert_rejects()
         self.run("finish_inputs")
         counts = dict(self.cursor.execute("SELECT outcome, count(*) FROM incoming GROUP BY outcome").fetchall())
@@ -230,6 +247,7 @@ class _Flow:
             updated=counts.get("updated", 0),
             unchanged=counts.get("unchanged", 0),
             rejected=len(self.refused),
+            errors=tuple(each.error for each in self.refused),
         )
 
     def _insert_inputs(self) -> None:
@@ -244,23 +262,19 @@ class _Flow:
 
     def _insert(self, version_id: int) -> int:
         row = self.cursor.execute("SELECT min(frame_key) FROM incoming").fetchone()
-        first_frame_key: int = row[0] if row and row[0] is not None else 0
+        first_frame_key: int = row[0] if row and row[0] is not None else versions.NO_NEW_FRAMES
         self.run("insert_frames", version_id=version_id)
         for name in ("insert_sources", "insert_masks", "insert_rois"):
             self.run(name)
         self.run("insert_roi_masks", first_frame_key=first_frame_key)
         return first_frame_key
 
-    def _replace(self, version_id: int) -> None:
-        self.run("shadow_replaced", version_id=version_id)
-        self.run("dropped_frames")
-        self.run("drop_replaced", version_id=version_id)
-        self._delete_dropped()
-
-    def _delete_dropped(self) -> None:
-        row = self.cursor.execute("SELECT count(*) FROM dropped_frames").fetchone()
-        if row and row[0]:
-            self.run("delete_dropped")
+    def _replace(self, version_id: int, first_frame_key: int) -> None:
+        for name in ("dropped_frames", "hidden_frames"):
+            self.cursor.execute(statement(f"versions/{name}"))
+        for name in ("drop_replaced", "hide_replaced"):
+            self.run(name, version_id=version_id)
+        versions.save_changes(self.cursor, version_id, first_frame_key)
 
     def _refuse_broken(self) -> None:
         for _, read_path, number, text in self._rows("broken_records"):
@@ -285,9 +299,9 @@ class _Flow:
         reasons |= {record: (fault["json_path"], _fault_reason(fault)) for record, _, fault in faulty}
         for record, (json_path, reason) in sorted(reasons.items()):
             self._refuse(*places[record], reason, json_path=json_path, text=texts.get(keys[record]))
-        self.run("dropped_frames")
+        self.cursor.execute(statement("versions/dropped_frames"))
         self.cursor.execute("INSERT INTO dropped_frames SELECT unnest($keys)", {"keys": list(keys.values())})
-        self._delete_dropped()
+        versions.delete_dropped(self.cursor)
         self.cursor.execute("DELETE FROM incoming WHERE record IN (SELECT unnest($records))", {"records": list(keys)})
 
     def _places(self, records: list[int]) -> dict[int, tuple[str, int]]:
@@ -302,7 +316,7 @@ class _Flow:
         source = self.inputs[read_path]
         if source.shape == "lines":
             return IngestError(reason, source.path, line=number, json_path=json_path)
-        return IngestError(reason, source.path, record=number - 1, json_path=json_path)
+        return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
 
     def _refuse(
         self, read_path: str, number: int, reason: str, *, json_path: str | None = None, text: str | None = None
@@ -328,7 +342,7 @@ class _Flow:
 
     def forget(self) -> None:
         """Drop the temporary tables, and with them their memory."""
-        for table in ("staged", "incoming", "read_files", "faults", "dropped_frames"):
+        for table in ("staged", "incoming", "read_files", "faults", "dropped_frames", "hidden_frames"):
             with contextlib.suppress(duckdb.Error):
                 self.cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
@@ -362,27 +376,3 @@ def _broken(file: Input) -> IngestError:
 def _fault_reason(fault: Mapping[str, str | None]) -> str:
     expected = f"expected {fault['expected']}"
     return expected if fault["found"] is None else f"found {describe(fault['found'])}, {expected}"
-
-
-def _json_stream(frames: Iterable[Mapping[str, Any]], failures: list[IngestError]) -> pa.RecordBatchReader:
-    """Frames as an Arrow stream of JSON texts; a frame that JSON cannot hold is put into ``failures``."""
-    import pyarrow as pa
-
-    schema = pa.schema([("record", pa.string())])
-
-    def texts() -> Iterator[str]:
-        for record, frame in enumerate(frames):
-            try:
-                text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
-                text.encode()
-            except (TypeError, ValueError, RecursionError) as error:
-                failures.append(IngestError(f"not JSON: {error}", "frames", record=record))
-                raise failures[0] from None
-            yield text
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        stream = texts()
-        while chunk := list(itertools.islice(stream, ARROW_BATCH)):
-            yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from masksdb.errors import IngestError
+
 Format = Literal["frames"]
 """Layouts that frames are read from."""
 
@@ -29,6 +31,7 @@ class IngestReport:
         updated: frames replaced in their old position.
         unchanged: frames that were there already.
         rejected: records kept in ``rejects`` instead.
+        errors: why each of these was refused, in their order.
     """
 
     dataset: str
@@ -37,6 +40,7 @@ class IngestReport:
     updated: int
     unchanged: int
     rejected: int
+    errors: tuple[IngestError, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.dataset}/{self.version}: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"

@@ -14,12 +14,22 @@ from common import ROOT, Outcome
 
 import masksdb
 from masksdb import cli
+from masksdb.engine import close_defaults
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[masksdb.Database]:
     with masksdb.connect(tmp_path / "test.duckdb") as database:
         yield database
+
+
+@pytest.fixture
+def default_db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[masksdb.Database]:
+    """The database that the ClearML names use."""
+    monkeypatch.setenv("MASKSDB_DATABASE", str(tmp_path / "default.duckdb"))
+    with masksdb.connect(tmp_path / "default.duckdb") as database:
+        yield database
+    close_defaults()
 
 
 @pytest.fixture

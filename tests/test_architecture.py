@@ -18,17 +18,39 @@ FLOORS: dict[str, int] = {
     "errors": 0,
     "types": 0,
     "statements": 1,
+    "labels": 1,
+    "annotations": 1,
     "engine": 2,
     "formats": 2,
+    "frame_base": 2,
+    "single_frame": 2,
+    "frame_group": 2,
     "versions": 3,
+    "catalog": 3,
+    "changes": 3,
     "ingest": 3,
     "export": 3,
     "output": 3,
+    "bound_version": 4,
+    "clearml": 4,
     "database": 4,
+    "commands": 5,
     "cli": 5,
 }
-BESIDE = {("ingest", "versions"), ("export", "versions")}
-"""Imports within one floor: these need to know what a version is."""
+BESIDE = {
+    ("types", "errors"),
+    ("single_frame", "frame_base"),
+    ("frame_group", "frame_base"),
+    ("frame_group", "single_frame"),
+    ("catalog", "versions"),
+    ("changes", "versions"),
+    ("ingest", "versions"),
+    ("export", "versions"),
+    ("clearml", "bound_version"),
+    ("database", "clearml"),
+    ("cli", "commands"),
+}
+"""Imports within one floor; none goes both ways."""
 
 
 def modules() -> list[tuple[str, Path]]:

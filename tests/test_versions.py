@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,6 @@ from common import Outcome, exported
 
 import masksdb
 from masksdb.engine import close_defaults
-
-
-@pytest.fixture
-def default_db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[masksdb.Database]:
-    monkeypatch.setenv("MASKSDB_DATABASE", str(tmp_path / "default.duckdb"))
-    with masksdb.connect(tmp_path / "default.duckdb") as database:
-        yield database
-    close_defaults()
 
 
 def test_the_documented_label_mapping_prints_to_the_letter(
@@ -47,7 +39,7 @@ def test_the_documented_label_mapping_prints_to_the_letter(
 def test_the_default_database_may_be_set(tmp_path: Path) -> None:
     masksdb.set_default(tmp_path / "mine.duckdb")
     try:
-        masksdb.DatasetVersion.create_version("d", "v")
+        masksdb.DatasetVersion.create_version(dataset_name="d", version_name="v")
         with masksdb.connect(tmp_path / "mine.duckdb") as db:
             assert db.version("d", "v").status == "draft"
     finally:

@@ -25,6 +25,7 @@ VIEWS = [
     "mask_segment_regions",
     "mask_segments",
     "roi_labels",
+    "version_tree",
 ]
 
 
@@ -37,18 +38,10 @@ def frame(name: str, label: str) -> dict[str, Any]:
 
 
 def make_child(db: masksdb.Database, child: str, *parents: str) -> int:
-    """A draft child of published parents, by the tables alone."""
-    version = db.create_version("d", child)
-    rank = 0
-    for position, parent in enumerate(parents):
+    """A draft child of parents, which are published."""
+    for parent in parents:
         db.version("d", parent).publish_version()
-        parent_id = db.version("d", parent).version_id
-        db.connection.execute("INSERT INTO version_parents VALUES (?, ?, ?)", [version.version_id, position, parent_id])
-        query = "SELECT ancestor_id FROM version_lineage WHERE version_id = ? ORDER BY rank"
-        for (ancestor,) in db.connection.execute(query, [parent_id]).fetchall():
-            rank += 1
-            db.connection.execute("INSERT INTO version_lineage VALUES (?, ?, ?)", [version.version_id, ancestor, rank])
-    return version.version_id
+    return db.create_version("d", child, parents=parents).version_id
 
 
 def labels_of(db: masksdb.Database, version: str) -> list[tuple[str, str]]:
@@ -176,7 +169,7 @@ def test_every_view_says_which_version_and_frame_it_is_about(street: Path) -> No
         for view in VIEWS:
             columns = db.sql(f"FROM {view}").columns
             wanted = ["dataset", "version", "version_id"]
-            wanted += [] if view == "mask_labels" else ["frame_key", "frame_id"]
+            wanted += [] if view in ("mask_labels", "version_tree") else ["frame_key", "frame_id"]
             assert columns[: len(wanted)] == wanted, view
 
 

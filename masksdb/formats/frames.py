@@ -10,16 +10,21 @@ import codecs
 import glob
 import gzip
 import io
+import itertools
 import json
 import os
 import re
 import shutil
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from masksdb.errors import IngestError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Shape = Literal["lines", "array", "objects", "container", "memory", "table"]
 
@@ -29,6 +34,9 @@ RECORD_LIMIT = 64 << 20
 """Bytes of the largest frame that is read."""
 CONTAINER_LIMIT = 256 << 20
 """Bytes of the largest JSON object that is read from a file that is neither JSON lines nor an array."""
+
+ARROW_BATCH = 2048
+"""Frames from Python that are handed to DuckDB at once."""
 
 _WHITE = b" \t\r\n"
 
@@ -42,12 +50,14 @@ class Input:
         read_path: the file that is read.
         shape: how records stand in it.
         media_root: the folder that relative URIs are relative to.
+        first_record: the index of the first record, where these are a part of a longer list.
     """
 
     path: str
     read_path: str
     shape: Shape
     media_root: str
+    first_record: int = 0
 
 
 def find_inputs(source: str, media_root: str | None, *, name: str | None = None) -> list[Input]:
@@ -263,3 +273,34 @@ def without_invalid_utf8(path: str, copy: str) -> None:
         open(copy, "w", encoding="utf-8", newline="") as out,
     ):
         shutil.copyfileobj(text, out, 1 << 20)
+
+
+def json_stream(
+    frames: Iterable[Mapping[str, Any]], first_record: int, failures: list[IngestError], *, skip: bool
+) -> pa.RecordBatchReader:
+    """Frames as an Arrow stream of JSON texts.
+
+    A frame that JSON cannot hold is put into ``failures``; then it ends the stream, or with ``skip`` is a blank line.
+    """
+    import pyarrow as pa
+
+    schema = pa.schema([("record", pa.string())])
+
+    def texts() -> Iterator[str]:
+        for record, frame in enumerate(frames, first_record):
+            try:
+                text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
+                text.encode()
+            except (TypeError, ValueError, RecursionError) as error:
+                failures.append(IngestError(f"not JSON: {error}", "frames", record=record))
+                if not skip:
+                    raise failures[0] from None
+                text = ""
+            yield text
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        stream = texts()
+        while chunk := list(itertools.islice(stream, ARROW_BATCH)):
+            yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())

@@ -89,6 +89,11 @@ SELECT
         WHEN mask_keys > 0 THEN 'mask'
         WHEN leaf.rle IS NOT NULL THEN 'rle'
         WHEN leaf.poly IS NOT NULL THEN 'poly'
+        WHEN list_has_any(
+            key_lists[1],
+            ['ellipse2d_xyrrt', 'points2d_xy', 'points3d_xyz', 'poly3d_xyz', 'box3d_xyzwhxyzwh']
+        )
+        THEN 'shape'
         ELSE 'label'
     END,
     CASE

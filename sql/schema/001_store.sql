@@ -16,7 +16,8 @@ CREATE TABLE datasets (
 );
 
 -- One row per version of a dataset. status is 'draft' or 'published'; metadata holds mask_labels;
--- content_hash is the hash of what was published.
+-- content_hash is the hash of what was published. saved_hash is kept up to date by every write, so that publishing
+-- need not read the frames: the XOR of the hashes of the frames and shadows that the version saves.
 CREATE TABLE versions (
     version_id BIGINT PRIMARY KEY DEFAULT nextval('version_ids'),
     dataset_id BIGINT NOT NULL,
@@ -27,6 +28,7 @@ CREATE TABLE versions (
     created_at TIMESTAMP NOT NULL DEFAULT epoch_ms(epoch_ms(now())),
     published_at TIMESTAMP,
     content_hash VARCHAR,
+    saved_hash VARCHAR NOT NULL DEFAULT '0',
     UNIQUE (dataset_id, name)
 );
 
@@ -37,11 +39,13 @@ CREATE TABLE version_parents (
     parent_id BIGINT NOT NULL
 );
 
--- One row per version and ancestor, the version itself included at rank 0.
+-- One row per version and ancestor, the version itself included at rank 0. hides says whether the ancestor's
+-- frame_shadows hold in the version: not those behind a merge of parents, which has shadows of its own for all it hides.
 CREATE TABLE version_lineage (
     version_id BIGINT NOT NULL,
     ancestor_id BIGINT NOT NULL,
-    rank INTEGER NOT NULL
+    rank INTEGER NOT NULL,
+    hides BOOLEAN NOT NULL
 );
 
 -- One row per ingested file or call. Relative URIs of its frames are relative to media_root.
@@ -107,8 +111,9 @@ CREATE TABLE masks (
     extra JSON
 );
 
--- One row per ROI (annotation) of a frame. kind is 'mask', 'rle', 'poly' or 'label'; mask_value is 1, 3 or 4
--- integers, -1 matching anything in its place; -999999999 in poly separates the parts of a polygon.
+-- One row per ROI (annotation) of a frame. kind is 'mask', 'rle', 'poly', 'shape' (an ellipse, points or something in
+-- space, which extra holds) or 'label'; mask_value is 1, 3 or 4 integers, -1 matching anything in its place; -999999999
+-- in poly separates the parts of a polygon.
 CREATE TABLE rois (
     frame_key BIGINT NOT NULL,
     roi_index INTEGER NOT NULL,

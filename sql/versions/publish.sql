@@ -11,17 +11,7 @@ SET
             JOIN versions AS parents ON parents.version_id = version_parents.parent_id
             WHERE version_parents.version_id = $version_id
         ),
-        (
-            SELECT CAST(bit_xor(md5_number(to_json([frame_id, content_hash, CAST(position AS VARCHAR)]))) AS VARCHAR)
-            FROM frames
-            WHERE frames.version_id = $version_id
-        ),
-        (
-            SELECT CAST(bit_xor(md5_number(to_json([frames.frame_id, frames.content_hash]))) AS VARCHAR)
-            FROM frame_shadows
-            JOIN frames USING (frame_key)
-            WHERE frame_shadows.version_id = $version_id
-        ),
+        saved_hash,
         json_normalize(versions.metadata)
     ]))
 WHERE version_id = $version_id AND status = 'draft';

@@ -23,5 +23,5 @@ JOIN inputs ON inputs.input_id = frames.input_id
 ANTI JOIN (
     SELECT hidden_in.version_id, frame_shadows.frame_key
     FROM frame_shadows
-    JOIN version_lineage AS hidden_in ON hidden_in.ancestor_id = frame_shadows.version_id
+    JOIN version_lineage AS hidden_in ON hidden_in.ancestor_id = frame_shadows.version_id AND hidden_in.hides
 ) AS hidden ON hidden.version_id = versions.version_id AND hidden.frame_key = frames.frame_key;

@@ -1,5 +1,0 @@
--- Shadows for the inherited frames that version $version_id now holds in a form of its own.
-INSERT INTO frame_shadows
-SELECT $version_id, current_frame_key
-FROM incoming
-WHERE outcome = 'updated' AND current_version_id <> $version_id;

@@ -1,0 +1,7 @@
+-- The frames of $frame_ids that version $version_id saves itself.
+INSERT INTO dropped_frames
+SELECT frame_key
+FROM dataset_frames
+WHERE version_id = $version_id
+    AND saved_in_version_id = $version_id
+    AND frame_id IN (SELECT unnest($frame_ids));

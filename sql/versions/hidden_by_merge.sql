@@ -1,0 +1,15 @@
+-- One row per frame of an ancestor of version $version_id that no parent shows, or only a later one than another that
+-- shows the same frame_id.
+CREATE OR REPLACE TEMP TABLE hidden_frames AS
+WITH shown AS (
+    SELECT arg_min(dataset_frames.frame_key, version_parents.position) AS frame_key
+    FROM version_parents
+    JOIN dataset_frames ON dataset_frames.version_id = version_parents.parent_id
+    WHERE version_parents.version_id = $version_id
+    GROUP BY dataset_frames.frame_id
+)
+SELECT frames.frame_key
+FROM version_lineage
+JOIN frames ON frames.version_id = version_lineage.ancestor_id
+ANTI JOIN shown ON shown.frame_key = frames.frame_key
+WHERE version_lineage.version_id = $version_id;
