@@ -7,25 +7,31 @@
 [('f1', 'car')]
 """
 
-from masksdb.annotations import ImageAnnotation
-from masksdb.clearml import Dataset, DatasetVersion
-from masksdb.database import Database, connect
-from masksdb.engine import set_default
-from masksdb.errors import (
-    DatabaseLockedError,
-    IngestError,
-    MaskDecodeError,
-    MasksDBError,
-    NotFoundError,
-    QueryError,
-    SchemaVersionError,
-    UnsupportedFormatError,
-    UsageError,
-    VersionPublishedError,
-)
-from masksdb.frame_group import FrameGroup
-from masksdb.single_frame import SingleFrame
-from masksdb.types import IngestReport
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from masksdb.annotations import ImageAnnotation
+    from masksdb.clearml import Dataset, DatasetVersion
+    from masksdb.database import Database, connect
+    from masksdb.engine import set_default
+    from masksdb.errors import (
+        DatabaseLockedError,
+        IngestError,
+        MaskDecodeError,
+        MasksDBError,
+        NotFoundError,
+        QueryError,
+        SchemaVersionError,
+        UnsupportedFormatError,
+        UsageError,
+        VersionPublishedError,
+    )
+    from masksdb.frame_group import FrameGroup
+    from masksdb.single_frame import SingleFrame
+    from masksdb.types import IngestReport
 
 __version__ = "0.1.0"
 
@@ -50,3 +56,29 @@ __all__ = [
     "connect",
     "set_default",
 ]
+
+_HOMES = {
+    "Database": "database",
+    "Dataset": "clearml",
+    "DatasetVersion": "clearml",
+    "FrameGroup": "frame_group",
+    "ImageAnnotation": "annotations",
+    "IngestReport": "types",
+    "SingleFrame": "single_frame",
+    "connect": "database",
+    "set_default": "engine",
+}
+"""The modules of the public names; those of errors are all in one."""
+
+
+def __getattr__(name: str) -> object:
+    # DuckDB takes most of the time of a start, and `masksdb --help` needs none of it.
+    if name not in __all__:
+        raise AttributeError(f"module 'masksdb' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"masksdb.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

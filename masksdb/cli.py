@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -9,12 +10,10 @@ import traceback
 from typing import Any
 
 import click
-import duckdb
 
 import masksdb
 from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
 from masksdb.commands.version import version_group
-from masksdb.engine import translate
 from masksdb.errors import MasksDBError
 from masksdb.output import write_rows
 from masksdb.types import Format, OnError, RowFormat
@@ -219,9 +218,9 @@ def main() -> None:
 
 
 def _one_line(error: Exception) -> str:
-    if isinstance(error, duckdb.Error):
+    if type(error).__module__ == "_duckdb":
         # Rows are computed while they are printed, so an error of the query may come that late.
-        error = translate(error, "database")
+        error = importlib.import_module("masksdb.engine").translate(error, "database")
     text = " ".join(str(error).split())
     return text if isinstance(error, MasksDBError) else f"{type(error).__name__}: {text}"
 

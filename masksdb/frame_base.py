@@ -6,7 +6,8 @@ So what they do not know of a frame that came from a database is still there whe
 from __future__ import annotations
 
 import copy
-import uuid
+import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast, overload
 
@@ -14,8 +15,6 @@ from masksdb.annotations import Fresh, plain
 
 DEFAULT_SOURCE = "default"
 """The id of the only source of a SingleFrame."""
-
-_NAMESPACE = uuid.UUID("6f2b1f0e-6a5c-5f0b-9a3e-2f6f0d8f7c11")
 
 Value = TypeVar("Value")
 
@@ -89,7 +88,7 @@ class FrameObject:
     def copy(self) -> Any:
         """A frame like this one with a new random id."""
         other = copy.deepcopy(self)
-        other.id = uuid.uuid4().hex
+        other.id = random_id()
         return other
 
 
@@ -105,4 +104,9 @@ def frame_dict(frame: Mapping[str, Any], sources: list[dict[str, Any]], rois: li
 
 def stable_id(*parts: object) -> str:
     """An id that follows from its parts."""
-    return uuid.uuid5(_NAMESPACE, "\n".join(map(str, parts))).hex
+    return hashlib.md5("\n".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+
+
+def random_id() -> str:
+    """An id that no other has."""
+    return os.urandom(16).hex()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import urllib.parse
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from masksdb.annotations import Annotation, Fresh, ImageAnnotation, Mask, annotations_of
 from masksdb.errors import UsageError
-from masksdb.frame_base import DEFAULT_SOURCE, FrameObject, Member, frame_dict, stable_id
-
-_log = logging.getLogger("masksdb")
+from masksdb.frame_base import DEFAULT_SOURCE, FrameObject, Member, frame_dict, random_id, stable_id
 
 
 class SingleFrame(FrameObject):
@@ -57,7 +53,7 @@ class SingleFrame(FrameObject):
         self._source: dict[str, Any] = {"id": DEFAULT_SOURCE}
         self._loaded_as: str | None = None
         given_or_stable = stable_id(source, timestamp or 0) if id is None and source else id
-        self.id = uuid.uuid4().hex if given_or_stable is None else given_or_stable
+        self.id = random_id() if given_or_stable is None else given_or_stable
         self.source, self.width, self.height, self.timestamp = source, width, height, timestamp
         self.size, self.hash = size, hash
         self.preview_uri, self.preview_uri_timestamp = preview_uri, preview_uri_timestamp
@@ -306,7 +302,9 @@ class SingleFrame(FrameObject):
             return path
         if raise_on_error:
             raise UsageError(f"{uri}: no local file")
-        _log.warning("%s: no local file", uri)
+        import logging  # only here, for it would cost every start of the program some milliseconds
+
+        logging.getLogger("masksdb").warning("%s: no local file", uri)
         return None
 
 

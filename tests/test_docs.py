@@ -48,6 +48,13 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert (tmp_path / "frames.jsonl").stat().st_size > 0
 
 
+def test_the_python_of_the_page_on_versions_runs(tmp_path: Path) -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "versions.md").read_text(), re.DOTALL))
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=tmp_path)
+    with masksdb.connect(tmp_path / "masks.duckdb", read_only=True) as db:
+        assert db.sql("SELECT count(*) FROM rois").fetchall() == [(2,)]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
+import masksdb
 from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
-from masksdb.database import connect
 from masksdb.output import write_rows
 from masksdb.types import RowFormat
 
@@ -28,7 +28,7 @@ def version_list(db: str, dataset: str | None, format_: RowFormat, output: str |
     \b
     masksdb version list cars.duckdb --dataset cars
     """
-    with connect(db, read_only=True) as database:
+    with masksdb.connect(db, read_only=True) as database:
         write_rows(database.versions(dataset), format_, output or sys.stdout)
 
 
@@ -46,7 +46,7 @@ def version_create(db: str, dataset: str, version: str, parents: tuple[str, ...]
     \b
     masksdb version create cars.duckdb --dataset cars --version v2 --parent v1
     """
-    with connect(db) as database:
+    with masksdb.connect(db) as database:
         made = database.create_version(dataset, version, parents=parents, comment=comment, raise_if_exists=True)
         click.echo(f"{dataset}/{made.version_name}: created", err=True)
 
@@ -61,7 +61,7 @@ def version_publish(db: str, dataset: str, version: str | None) -> None:
     \b
     masksdb version publish cars.duckdb --dataset cars --version v1
     """
-    with connect(db) as database:
+    with masksdb.connect(db) as database:
         target = database.version(dataset, version)
         target.publish_version()
         click.echo(f"{dataset}/{target.version_name}: published", err=True)
@@ -79,7 +79,7 @@ def version_snapshot(db: str, dataset: str, version: str | None, name: str | Non
     \b
     masksdb version snapshot cars.duckdb --dataset cars --name before-cleanup
     """
-    with connect(db) as database:
+    with masksdb.connect(db) as database:
         draft = database.create_snapshot(dataset, version, publish_name=name, child_name=child)
         (snapshot,) = draft.parents
         click.echo(f"{dataset}/{snapshot}: published; {dataset}/{draft.version_name}: created", err=True)
@@ -96,7 +96,7 @@ def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
     \b
     masksdb version delete cars.duckdb --dataset cars --version attempt
     """
-    with connect(db) as database:
+    with masksdb.connect(db) as database:
         database.dataset(dataset).delete_version(version_name=version, force=force)
     click.echo(f"{dataset}/{version}: deleted", err=True)
 
@@ -122,7 +122,7 @@ def version_diff(
     \b
     masksdb version diff cars.duckdb --dataset cars v1 v2
     """
-    with connect(db, read_only=True) as database:
+    with masksdb.connect(db, read_only=True) as database:
         changes = database.changes(dataset, from_version, to_version)
         if format_ == "summary":
             click.echo(str(changes))

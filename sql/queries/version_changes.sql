@@ -4,37 +4,31 @@
 -- value, mask or shape; a label mapping is added, removed or relabelled.
 -- ROIs are paired within their frame, in turn: by id; as equals; by place (relabelled); by labels (moved); of several
 -- candidates the first with the first. A ROI paired by id may be relabelled and moved.
-WITH frames_from AS (
-    SELECT frame_id, frame_key, content_hash FROM dataset_frames WHERE version_id = $from_version_id
-),
-frames_to AS (
-    SELECT frame_id, frame_key, content_hash FROM dataset_frames WHERE version_id = $to_version_id
-),
-frame_changes AS (
+WITH keys_from AS MATERIALIZED (SELECT frame_key FROM dataset_frames WHERE version_id = $from_version_id),
+keys_to AS MATERIALIZED (SELECT frame_key FROM dataset_frames WHERE version_id = $to_version_id),
+frame_changes AS MATERIALIZED (
     SELECT
         coalesce(frames_to.frame_id, frames_from.frame_id) AS frame_id,
         frames_from.frame_key AS from_key,
         frames_to.frame_key AS to_key
-    FROM (FROM frames_from ANTI JOIN frames_to USING (frame_key)) AS frames_from
-    FULL JOIN (FROM frames_to ANTI JOIN frames_from USING (frame_key)) AS frames_to
+    FROM (SELECT frames.* FROM frames JOIN (FROM keys_from ANTI JOIN keys_to USING (frame_key)) USING (frame_key))
+        AS frames_from
+    FULL JOIN (SELECT frames.* FROM frames JOIN (FROM keys_to ANTI JOIN keys_from USING (frame_key)) USING (frame_key))
+        AS frames_to
         ON frames_to.frame_id = frames_from.frame_id
     WHERE frames_from.content_hash IS DISTINCT FROM frames_to.content_hash
 ),
-changed_rois AS (
+changed_rois AS MATERIALIZED (
     SELECT
-        frame_sides.frame_id,
-        struct_pack(
-            roi_index := rois.roi_index,
-            roi_id := rois.roi_id,
-            labels := rois.labels,
-            mask_id := rois.mask_id,
-            mask_value := rois.mask_value,
-            label_key := json_array(rois.labels),
-            place_key := json_array(rois.mask_id, rois.mask_value, rois.sources, rois.poly, rois.rle)
-        ) AS roi,
-        frame_sides.is_after
+        frame_sides.to_key AS frame,
+        frame_sides.is_after,
+        rois.roi_index,
+        CASE WHEN rois.roi_id IS NULL THEN frame_sides.is_after || ' ' || rois.roi_index ELSE '=' || rois.roi_id END
+            AS id_key,
+        CAST(json_array(rois.labels) AS VARCHAR) AS label_key,
+        CAST(json_array(rois.mask_id, rois.mask_value, rois.sources, rois.poly, rois.rle) AS VARCHAR) AS place_key
     FROM (
-        SELECT frame_id, unnest([from_key, to_key]) AS frame_key, unnest([false, true]) AS is_after
+        SELECT to_key, unnest([from_key, to_key]) AS frame_key, unnest([false, true]) AS is_after
         FROM frame_changes
         WHERE from_key IS NOT NULL AND to_key IS NOT NULL
     ) AS frame_sides
@@ -42,71 +36,87 @@ changed_rois AS (
 ),
 pairs_by_id AS (
     SELECT
-        frame_id,
-        any_value(roi) FILTER (NOT is_after) AS before,
-        any_value(roi) FILTER (is_after) AS after
+        frame,
+        min(roi_index) FILTER (NOT is_after) AS before_index,
+        min(roi_index) FILTER (is_after) AS after_index,
+        any_value(label_key) AS label_key,
+        any_value(place_key) AS place_key,
+        min(label_key) <> max(label_key) AS is_relabelled,
+        min(place_key) <> max(place_key) AS is_moved
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY frame_id, is_after, pair_key ORDER BY roi.roi_index) AS candidate
-        FROM (SELECT *, CASE WHEN roi.roi_id IS NULL THEN json_array(is_after, roi.roi_index) ELSE json_array(roi.roi_id) END AS pair_key FROM changed_rois)
+        SELECT *, row_number() OVER (PARTITION BY frame, is_after, id_key ORDER BY roi_index) AS candidate
+        FROM changed_rois
     )
-    GROUP BY frame_id, pair_key, candidate
+    GROUP BY frame, id_key, candidate
 ),
 left_by_id AS (
-    SELECT frame_id, coalesce(after, before) AS roi, after IS NOT NULL AS is_after
+    SELECT frame, after_index IS NOT NULL AS is_after, coalesce(after_index, before_index) AS roi_index, label_key, place_key
     FROM pairs_by_id
-    WHERE before IS NULL OR after IS NULL
+    WHERE before_index IS NULL OR after_index IS NULL
 ),
 pairs_by_equality AS (
     SELECT
-        frame_id,
-        any_value(roi) FILTER (NOT is_after) AS before,
-        any_value(roi) FILTER (is_after) AS after
+        frame,
+        min(roi_index) FILTER (NOT is_after) AS before_index,
+        min(roi_index) FILTER (is_after) AS after_index,
+        any_value(label_key) AS label_key,
+        any_value(place_key) AS place_key
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY frame_id, is_after, pair_key ORDER BY roi.roi_index) AS candidate
-        FROM (SELECT *, json_array(roi.label_key, roi.place_key) AS pair_key FROM left_by_id)
+        SELECT *, row_number() OVER (PARTITION BY frame, is_after, label_key, place_key ORDER BY roi_index) AS candidate
+        FROM left_by_id
     )
-    GROUP BY frame_id, pair_key, candidate
+    GROUP BY frame, label_key, place_key, candidate
 ),
 left_by_equality AS (
-    SELECT frame_id, coalesce(after, before) AS roi, after IS NOT NULL AS is_after
+    SELECT frame, after_index IS NOT NULL AS is_after, coalesce(after_index, before_index) AS roi_index, label_key, place_key
     FROM pairs_by_equality
-    WHERE before IS NULL OR after IS NULL
+    WHERE before_index IS NULL OR after_index IS NULL
 ),
 pairs_by_place AS (
     SELECT
-        frame_id,
-        any_value(roi) FILTER (NOT is_after) AS before,
-        any_value(roi) FILTER (is_after) AS after
+        frame,
+        min(roi_index) FILTER (NOT is_after) AS before_index,
+        min(roi_index) FILTER (is_after) AS after_index,
+        any_value(label_key) AS label_key,
+        any_value(place_key) AS place_key
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY frame_id, is_after, pair_key ORDER BY roi.roi_index) AS candidate
-        FROM (SELECT *, roi.place_key AS pair_key FROM left_by_equality)
+        SELECT *, row_number() OVER (PARTITION BY frame, is_after, place_key ORDER BY roi_index) AS candidate
+        FROM left_by_equality
     )
-    GROUP BY frame_id, pair_key, candidate
+    GROUP BY frame, place_key, candidate
 ),
 left_by_place AS (
-    SELECT frame_id, coalesce(after, before) AS roi, after IS NOT NULL AS is_after
+    SELECT frame, after_index IS NOT NULL AS is_after, coalesce(after_index, before_index) AS roi_index, label_key, place_key
     FROM pairs_by_place
-    WHERE before IS NULL OR after IS NULL
+    WHERE before_index IS NULL OR after_index IS NULL
 ),
 pairs_by_labels AS (
     SELECT
-        frame_id,
-        any_value(roi) FILTER (NOT is_after) AS before,
-        any_value(roi) FILTER (is_after) AS after
+        frame,
+        min(roi_index) FILTER (NOT is_after) AS before_index,
+        min(roi_index) FILTER (is_after) AS after_index,
+        any_value(label_key) AS label_key,
+        any_value(place_key) AS place_key
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY frame_id, is_after, pair_key ORDER BY roi.roi_index) AS candidate
-        FROM (SELECT *, roi.label_key AS pair_key FROM left_by_place)
+        SELECT *, row_number() OVER (PARTITION BY frame, is_after, label_key ORDER BY roi_index) AS candidate
+        FROM left_by_place
     )
-    GROUP BY frame_id, pair_key, candidate
+    GROUP BY frame, label_key, candidate
 ),
 roi_changes AS (
-    SELECT 'relabelled' AS change, * FROM pairs_by_id WHERE before.label_key <> after.label_key
+    SELECT 'relabelled' AS change, frame, before_index, after_index FROM pairs_by_id WHERE is_relabelled
     UNION ALL
-    SELECT 'moved', * FROM pairs_by_id WHERE before.place_key <> after.place_key
+    SELECT 'moved', frame, before_index, after_index FROM pairs_by_id WHERE is_moved
     UNION ALL
-    SELECT 'relabelled', * FROM pairs_by_place WHERE before IS NOT NULL AND after IS NOT NULL
+    SELECT 'relabelled', frame, before_index, after_index
+    FROM pairs_by_place
+    WHERE before_index IS NOT NULL AND after_index IS NOT NULL
     UNION ALL
-    SELECT CASE WHEN before IS NULL THEN 'added' WHEN after IS NULL THEN 'removed' ELSE 'moved' END, *
+    SELECT
+        CASE WHEN before_index IS NULL THEN 'added' WHEN after_index IS NULL THEN 'removed' ELSE 'moved' END,
+        frame,
+        before_index,
+        after_index
     FROM pairs_by_labels
 ),
 label_changes AS (
@@ -133,20 +143,24 @@ FROM frame_changes
 UNION ALL
 SELECT
     'roi',
-    change,
-    frame_id,
-    coalesce(after, before).roi_index,
-    coalesce(after, before).mask_id,
-    coalesce(after, before).mask_value,
+    roi_changes.change,
+    frame_changes.frame_id,
+    coalesce(roi_changes.after_index, roi_changes.before_index),
+    CASE WHEN roi_changes.after_index IS NULL THEN before.mask_id ELSE after.mask_id END,
+    CASE WHEN roi_changes.after_index IS NULL THEN before.mask_value ELSE after.mask_value END,
     CASE
-        WHEN before IS NOT NULL
+        WHEN roi_changes.before_index IS NOT NULL
         THEN json_object('labels', before.labels, 'mask_id', before.mask_id, 'value', before.mask_value)
     END,
     CASE
-        WHEN after IS NOT NULL
+        WHEN roi_changes.after_index IS NOT NULL
         THEN json_object('labels', after.labels, 'mask_id', after.mask_id, 'value', after.mask_value)
     END
 FROM roi_changes
+JOIN frame_changes ON frame_changes.to_key = roi_changes.frame
+LEFT JOIN rois AS before
+    ON before.frame_key = frame_changes.from_key AND before.roi_index = roi_changes.before_index
+LEFT JOIN rois AS after ON after.frame_key = frame_changes.to_key AND after.roi_index = roi_changes.after_index
 UNION ALL
 SELECT
     'mask_label',

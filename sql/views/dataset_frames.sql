@@ -20,8 +20,21 @@ JOIN versions ON versions.dataset_id = datasets.dataset_id
 JOIN version_lineage ON version_lineage.version_id = versions.version_id
 JOIN frames ON frames.version_id = version_lineage.ancestor_id
 JOIN inputs ON inputs.input_id = frames.input_id
-ANTI JOIN (
-    SELECT hidden_in.version_id, frame_shadows.frame_key
-    FROM frame_shadows
-    JOIN version_lineage AS hidden_in ON hidden_in.ancestor_id = frame_shadows.version_id AND hidden_in.hides
-) AS hidden ON hidden.version_id = versions.version_id AND hidden.frame_key = frames.frame_key;
+-- Names and id both, and a left join, for a filter on any of them then reaches the hidden frames too: an anti join
+-- computes those of all versions.
+LEFT JOIN (
+    SELECT
+        named_datasets.name AS dataset,
+        named_versions.name AS version,
+        named_versions.version_id,
+        frame_shadows.frame_key
+    FROM datasets AS named_datasets
+    JOIN versions AS named_versions ON named_versions.dataset_id = named_datasets.dataset_id
+    JOIN version_lineage AS hidden_in ON hidden_in.version_id = named_versions.version_id AND hidden_in.hides
+    JOIN frame_shadows ON frame_shadows.version_id = hidden_in.ancestor_id
+) AS hidden
+    ON hidden.dataset = datasets.name
+    AND hidden.version = versions.name
+    AND hidden.version_id = versions.version_id
+    AND hidden.frame_key = frames.frame_key
+WHERE hidden.frame_key IS NULL;

@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 
 from report import Report
-from sections import Bench, chain, export_and_repeat, ingest, ingest_large, queries, start_up
+from sections import Bench, export_and_repeat, ingest, ingest_large, queries, start_up
+from sections_versions import chain, differences, snapshots
 
+SECTIONS = (ingest, ingest_large, queries, chain, differences, snapshots, start_up, export_and_repeat)
 OUTPUT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -24,7 +26,7 @@ def main() -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="masksdb_bench_") as folder:
         bench = Bench(Path(folder), options.frames, options.large, options.runs, not options.quick, report)
-        for section in (ingest, ingest_large, queries, chain, start_up, export_and_repeat):
+        for section in SECTIONS:
             print(section.__name__, file=sys.stderr, flush=True)
             section(bench)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)

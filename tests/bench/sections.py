@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from frames import CHANGED_OF, ROIS_PER_FRAME
+from frames import ROIS_PER_FRAME
 from measure import Sample, Summary, TaskFailedError, in_turns, run_command, run_task, same_answer, size_mb
 from report import Report, Table
 
@@ -18,7 +18,6 @@ INGEST_RATIO, INGEST_AIM = 12, 8
 QUERY_RATIO = 1.5
 START_RATIO = 1.5
 PEAK_MB = 2_000
-VERSIONS = 20
 REPEATS = 15
 START_RUNS = 15
 
@@ -37,12 +36,6 @@ QUERY_TEXT = f"""\
 ROIs per `class_labels` in the view `mask_rois` of a database with one version, beside a join of the raw tables
 `datasets`, `versions`, `version_lineage`, `frames` and `roi_masks` by hand. Below, ROIs per class by way of the mask
 that each lives in, as the peers must join it; their answers are equal. Medians over {REPEATS} rounds in a process."""
-
-CHAIN_HEADER = ("query", "ms", "times the view")
-CHAIN_TEXT = f"""\
-ROIs per `class_labels` in the last of a chain of {VERSIONS} versions, each of which changed one frame in {CHANGED_OF};
-the join by hand leaves out the shadowed frames. Beside it, a database whose only version has the same content. The
-answers are equal. Medians over {REPEATS} rounds in a process."""
 
 START_HEADER = ("command", "ms", "times `import duckdb`")
 START_TEXT = f"""\
@@ -164,15 +157,15 @@ def queries(bench: Bench) -> None:
         jobs[name] = partial(run_task, f"{peer}_query", store=bench.path(f"main_{peer}"), repeats=REPEATS)
     summaries = in_turns(jobs, bench.runs)
     ours = summaries[MASKSDB]
-    _check_equal({name: ours.answer[name] for name in ("view", "by hand")})
-    _check_equal({name: summary.answer["mask join"] for name, summary in summaries.items()})
+    check_equal({name: ours.answer[name] for name in ("view", "by hand")})
+    check_equal({name: summary.answer["mask join"] for name, summary in summaries.items()})
 
     ratio = ours.seconds("view") / ours.seconds("by hand")
     rois = f"{bench.frames * ROIS_PER_FRAME:,} ROIs"
     bench.report.limit_ratio(f"`mask_rois` by class_labels, {rois}", "join by hand", ratio, QUERY_RATIO)
     rows = [("`mask_rois` by class_labels", ours, "view"), ("join of the raw tables by hand", ours, "by hand")]
     joins = [(f"ROI -> mask, {name}", summary, "mask join") for name, summary in summaries.items()]
-    cells = [_query_cells(row, rows[0]) for row in rows] + [_query_cells(row, joins[0]) for row in joins]
+    cells = [query_cells(row, rows[0]) for row in rows] + [query_cells(row, joins[0]) for row in joins]
     bench.report.tables.append(Table(f"Queries over {rois} of one version", QUERY_TEXT, QUERY_HEADER, cells))
 
 
@@ -180,42 +173,9 @@ QueryRow = tuple[str, Summary, str]
 """What it is called, and where its figure is."""
 
 
-def _query_cells(row: QueryRow, base: QueryRow) -> tuple[str, str, str]:
+def query_cells(row: QueryRow, base: QueryRow) -> tuple[str, str, str]:
     name, seconds = row[0], row[1].seconds(row[2])
     return name, f"{1000 * seconds:.1f}", f"{seconds / base[1].seconds(base[2]):.2f}"
-
-
-def chain(bench: Bench) -> None:
-    """``mask_rois`` of the last version of a chain."""
-    first = bench.generate("frames.jsonl", bench.frames)
-    last = bench.generate("last.jsonl", bench.frames, VERSIONS)
-    changes = [bench.path(f"changes_{child}.jsonl") for child in range(1, VERSIONS)]
-    run_task("generate_changes", paths=changes, count=bench.frames)
-    chained, single = bench.path("chain"), bench.path("single")
-    built = in_turns({"chain": partial(run_task, "build_chain", first=first, changes=changes, out=chained)}, 1)
-    if min(built["chain"].answer) != bench.frames // CHANGED_OF:
-        raise TaskFailedError(f"frames updated in the children: {built['chain'].answer}")
-    run_task("ingest", path=last, out=single)
-    job = partial(run_task, "chain_queries", chain=chained, single=single, versions=VERSIONS, repeats=REPEATS)
-    measured = in_turns({"chain": job}, bench.runs)["chain"]
-    _check_equal(measured.answer)
-
-    ratio = measured.seconds("view") / measured.seconds("by hand")
-    bench.report.limit_ratio(
-        f"`mask_rois` by class_labels, last of {VERSIONS} versions", "join by hand", ratio, QUERY_RATIO
-    )
-    rows = [
-        _query_cells((name, measured, part), ("", measured, "view"))
-        for name, part in (
-            (f"`mask_rois`, last of {VERSIONS} versions", "view"),
-            (f"join by hand, last of {VERSIONS} versions", "by hand"),
-            ("`mask_rois`, one version with the same content", "one version"),
-            ("join by hand, one version with the same content", "one version by hand"),
-        )
-    ]
-    seconds = built["chain"].samples[0].seconds
-    made = f"The {VERSIONS - 1} children were made in {seconds['children']:.1f} s, the first in {seconds['first']:.1f}."
-    bench.report.tables.append(Table("Chain of versions", f"{CHAIN_TEXT} {made}", CHAIN_HEADER, rows))
 
 
 def start_up(bench: Bench) -> None:
@@ -251,8 +211,8 @@ def export_and_repeat(bench: Bench) -> None:
         bench.runs,
         PARSE,
     )
-    _check_equal({"exported": summaries["export to JSON lines"].answer, "frames": bench.frames})
-    _check_equal({"again": summaries["ingest of the same file again"].answer, "frames": [0, 0, bench.frames]})
+    check_equal({"exported": summaries["export to JSON lines"].answer, "frames": bench.frames})
+    check_equal({"again": summaries["ingest of the same file again"].answer, "frames": [0, 0, bench.frames]})
     floor = summaries[PARSE].seconds()
     rows = [
         (name, f"{each.seconds():.2f}", f"{bench.frames / each.seconds():,.0f}", f"{each.seconds() / floor:.1f}")
@@ -261,7 +221,7 @@ def export_and_repeat(bench: Bench) -> None:
     bench.report.tables.append(Table("Export and repeated ingest", EXPORT_TEXT, EXPORT_HEADER, rows))
 
 
-def _check_equal(answers: Mapping[str, object]) -> None:
+def check_equal(answers: Mapping[str, object]) -> None:
     """Figures of different answers would compare different work."""
     found = list(answers.values())
     if any(answer != found[0] for answer in found):

@@ -55,6 +55,31 @@ WHERE frames.frame_key NOT IN (
 GROUP BY roi_masks.class_labels
 """
 
+DIFF_BY_HAND = """
+WITH old AS (
+    SELECT frame_id, frame_key, content_hash FROM dataset_frames WHERE dataset = $dataset AND version = $old
+),
+new AS (
+    SELECT frame_id, frame_key, content_hash FROM dataset_frames WHERE dataset = $dataset AND version = $new
+),
+changed AS (
+    SELECT old.frame_key AS old_key, new.frame_key AS new_key
+    FROM old FULL JOIN new USING (frame_id)
+    WHERE old.content_hash IS DISTINCT FROM new.content_hash
+)
+SELECT
+    (SELECT count(*) FROM changed),
+    (
+        SELECT count(*)
+        FROM changed
+        JOIN rois AS old_rois ON old_rois.frame_key = changed.old_key
+        JOIN rois AS new_rois ON new_rois.frame_key = changed.new_key AND new_rois.roi_index = old_rois.roi_index
+        WHERE old_rois.labels IS DISTINCT FROM new_rois.labels
+            OR old_rois.mask_id IS DISTINCT FROM new_rois.mask_id
+            OR old_rois.mask_value IS DISTINCT FROM new_rois.mask_value
+    )
+"""
+
 MASK_JOIN = """
 SELECT class_labels[1] AS class_name, count(mask_id)
 FROM mask_rois
@@ -187,6 +212,42 @@ def chain_queries(chain: str, single: str, versions: int, repeats: int) -> Outco
         )
 
 
+def chain_diff(chain: str, versions: int, repeats: int) -> Outcome:
+    """The differences of the last two versions of a chain, beside a comparison by hand."""
+    import masksdb
+
+    old, new = f"v{versions - 1}", f"v{versions}"
+
+    def counted(database: Any) -> list[Any]:
+        counts = database.changes(DATASET, old, new).counts
+        return [(counts["frame", "changed"], counts["roi", "moved"])]
+
+    with masksdb.connect(chain, read_only=True) as opened:
+        return _queries(
+            {
+                "version diff": lambda: counted(opened),
+                "by hand": lambda: opened.sql(DIFF_BY_HAND, {"dataset": DATASET, "old": old, "new": new}).fetchall(),
+            },
+            repeats,
+        )
+
+
+def snapshots(count: int, out: str, repeats: int) -> Outcome:
+    """The median time of a snapshot of a version with so many frames."""
+    import masksdb
+
+    _remove(out)
+    taken = []
+    with masksdb.connect(out) as database:
+        database.ingest(({"id": str(number), "timestamp": number} for number in range(count)), dataset=DATASET)
+        for number in range(repeats):
+            start = time.perf_counter()
+            database.create_snapshot(DATASET, publish_name=f"s{number}")
+            taken.append(time.perf_counter() - start)
+        answer = database.sql("SELECT count(*) FROM dataset_frames WHERE version = 'Current'").fetchall()[0][0]
+    return {"work": statistics.median(taken)}, answer
+
+
 def duckdb_query(store: str, repeats: int) -> Outcome:
     import duckdb
 
@@ -260,6 +321,8 @@ TASKS: Mapping[str, Callable[..., Outcome]] = {
         build_chain,
         version_queries,
         chain_queries,
+        chain_diff,
+        snapshots,
         duckdb_query,
         sqlite_query,
         pandas_query,
