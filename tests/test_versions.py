@@ -201,3 +201,25 @@ def test_labels_go_in_and_out_by_the_command_line(
     broken = run("labels", "set", db_path, *name, write("bad.json", "{"))
     assert (broken.status, broken.err.count("\n"), broken.err[:7]) == (1, 1, "Error: ")
     assert json.loads(run("labels", "show", db_path, *name).out) == labels
+
+
+def test_a_child_resolves_its_parents_relative_uris(db: masksdb.Database, write: Callable[..., str]) -> None:
+    def frame(name: str) -> dict[str, Any]:
+        return {"id": name, "sources": [{"uri": f"{name}.jpg", "masks": [{"id": "seg", "uri": f"masks/{name}.png"}]}]}
+
+    first = write("one/frames.jsonl", [frame("a"), frame("b")])
+    db.ingest(first, dataset="d", version="v1")
+    db.version("d", "v1").publish_version()
+    child = db.create_version("d", "v2", parents=["v1"])
+    second = write("two/frames.jsonl", [frame("c")])
+    db.ingest(second, dataset="d", version="v2")
+    unchanged = child.get_frame("a")
+    unchanged.metadata["seen"] = True
+    child.update_frames([unchanged])
+    one, two = Path(first).parent, Path(second).parent
+    rows = db.sql("SELECT frame_id, mask_uri, source_uri FROM frame_masks WHERE version = 'v2' ORDER BY 1").fetchall()
+    assert rows == [
+        ("a", f"{one}/masks/a.png", f"{one}/a.jpg"),
+        ("b", f"{one}/masks/b.png", f"{one}/b.jpg"),
+        ("c", f"{two}/masks/c.png", f"{two}/c.jpg"),
+    ]
