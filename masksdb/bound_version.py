@@ -13,9 +13,10 @@ from masksdb.engine import Engine
 from masksdb.errors import UnsupportedFormatError, UsageError
 from masksdb.export import find_frame
 from masksdb.frame_group import FrameGroup, frame_from_dict
-from masksdb.ingest import FramesAt, ingest
+from masksdb.ingest import ingest
 from masksdb.labels import EVERY_MASK, MaskLabels, entries_of
 from masksdb.single_frame import SingleFrame
+from masksdb.staging import FramesAt
 from masksdb.versions import VersionDetails
 
 Frame = SingleFrame | FrameGroup | Mapping[str, Any]
@@ -115,7 +116,7 @@ class BoundVersion:
         for root, group in itertools.groupby(enumerate(given), key=lambda each: getattr(each[1], "media_root", None)):
             numbered = list(group)
             dicts = [_frame_dict(frame) for _, frame in numbered]
-            sources.append(FramesAt(dicts, root or os.getcwd(), numbered[0][0]))
+            sources.append(FramesAt(dicts, root, numbered[0][0]))
         if not sources:
             return []
         details = self._details

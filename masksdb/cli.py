@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import sys
+import threading
 import traceback
 from typing import Any
 
@@ -15,7 +17,7 @@ import masksdb
 from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
 from masksdb.commands.version import version_group
 from masksdb.errors import MasksDBError
-from masksdb.output import write_rows
+from masksdb.output import output_to, write_rows
 from masksdb.types import Format, OnError, RowFormat
 
 
@@ -66,10 +68,20 @@ def ingest(
     \b
     masksdb ingest cars.duckdb frames.jsonl --dataset cars --version v1
     """
-    with masksdb.connect(db) as database:
-        report = database.ingest(
-            *sources, dataset=dataset, version=version, format=format_, media_root=media_root, on_error=on_error
-        )
+    if media_root and "://" not in media_root and not os.path.isdir(media_root):
+        click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
+    is_new = not os.path.exists(db)
+    try:
+        with masksdb.connect(db) as database:
+            report = database.ingest(
+                *sources, dataset=dataset, version=version, format=format_, media_root=media_root, on_error=on_error
+            )
+    except BaseException:
+        if is_new:
+            # What failed has left nothing in it.
+            with contextlib.suppress(OSError):
+                os.remove(db)
+        raise
     click.echo(str(report), err=True)
     if report.rejected:
         click.echo(f"Warning: {report.rejected} records were refused; see the table 'rejects'", err=True)
@@ -84,16 +96,19 @@ def ingest(
 def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: RowFormat, output: str | None) -> None:
     r"""Run SQL; QUERY '-' reads it from standard input, several statements ending in ';' included.
 
-    A value that is a JSON number, true, false, null, list or object is bound as such, any other as text.
+    A value that is a JSON number, true, false, null, list, object or "string" is bound as such, any other as text.
 
     \b
     masksdb sql cars.duckdb 'SELECT * FROM mask_rois WHERE dataset = $d' -p d=cars
+    masksdb sql cars.duckdb 'SELECT * FROM dataset_frames WHERE frame_id = $f' -p 'f="7"'
     """
     values = dict(_parameter(each) for each in parameters)
     text = sys.stdin.read() if query == "-" else query
-    with masksdb.connect(db, read_only=not write) as database:
-        for relation in database.run_script(text, values):
-            write_rows(relation, format_, output or sys.stdout)
+    with masksdb.connect(db, read_only=not write, create=False) as database, output_to(output) as out:
+        for number, relation in enumerate(database.run_script(text, values)):
+            if number and format_ in ("parquet", "arrow"):
+                raise MasksDBError(f"SQL: a second result, and --format {format_} writes one; run one query at a time")
+            write_rows(relation, format_, out)
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -158,14 +173,21 @@ def labels_set(db: str, dataset: str, version: str | None, file: Any) -> None:
     """
     name = getattr(file, "name", "-")
     try:
-        mask_labels = json.loads(file.read().decode())
-        with masksdb.connect(db) as database:
+        mask_labels = json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+        with masksdb.connect(db, create=False) as database:
             target = database.version(dataset, version)
             target.set_metadata({**target.get_metadata(), "mask_labels": mask_labels})
             told = f"{dataset}/{target.version_name}: mask_labels set"
     except (ValueError, UnicodeDecodeError) as error:
         raise MasksDBError(f"{name}: {error}") from None
     click.echo(told, err=True)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key stands there twice, among {', '.join(map(repr, found))}")
+    return found
 
 
 @cli.command()
@@ -193,28 +215,47 @@ cli.add_command(version_group)
 
 
 def main() -> None:
-    """Run the command line; every error is one line on standard error, and a status: 1 failed, 2 usage, 130 stopped."""
-    debug = "--debug" in sys.argv
+    """Run the command line; every error is one line on standard error, and a status: 1 failed, 2 usage, 130 stopped.
+
+    The command runs in a thread of its own: DuckDB does not look for Ctrl-C while it computes, the main thread does.
+    """
+    statuses: list[int] = []
+    stopped = threading.Event()
+    worker = threading.Thread(target=lambda: statuses.append(_run(stopped)), daemon=True)
+    worker.start()
+    try:
+        worker.join()
+    except KeyboardInterrupt:
+        stopped.set()
+        if "masksdb.engine" in sys.modules:
+            importlib.import_module("masksdb.engine").interrupt_all()
+        worker.join(timeout=0.8)
+        # Whatever still runs, a database is left as a kill leaves it: none or all of it is there.
+        os._exit(130)
+    sys.exit(statuses[0] if statuses else 1)
+
+
+def _run(stopped: threading.Event) -> int:
     try:
         status = cli.main(standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        status = 130
-    except KeyboardInterrupt:
-        status = 130
+        return status if isinstance(status, int) else 0
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        return error.exit_code
     except BrokenPipeError:
         # The reader has left, as `head` does; nothing more can be told to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        return 1
     except Exception as error:
-        if debug:
+        if stopped.is_set():
+            return 130
+        if "--debug" in sys.argv:
             traceback.print_exc()
         click.echo(f"Error: {_one_line(error)}", err=True)
-        status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+        return 1
 
 
 def _one_line(error: Exception) -> str:

@@ -20,21 +20,35 @@ from masksdb.statements import statement
 from masksdb.types import Format, IngestReport, OnError
 
 if TYPE_CHECKING:
-    from masksdb.ingest import Source
+    from masksdb.staging import Source
 
 
 _SILENT = frozenset(
-    {"CREATE", "DROP", "ALTER", "SET", "TRANSACTION", "ATTACH", "DETACH", "LOAD", "PRAGMA", "CHECKPOINT"}
+    {
+        "ALTER",
+        "ATTACH",
+        "CHECKPOINT",
+        "CREATE",
+        "DETACH",
+        "DROP",
+        "LOAD",
+        "PRAGMA",
+        "PREPARE",
+        "SET",
+        "TRANSACTION",
+        "VACUUM",
+    }
 )
 """Kinds of statements that have no result worth printing."""
 
 
-def connect(path: str | os.PathLike[str], *, read_only: bool = False) -> Database:
+def connect(path: str | os.PathLike[str], *, read_only: bool = False, create: bool = True) -> Database:
     """Open a database file, or create it.
 
     Args:
         path: the file, or ``:memory:``.
         read_only: refuse writes, so that other processes may read at the same time.
+        create: make the file, or masksdb's tables in it, where there is none.
 
     Returns:
         The open database; use it in a ``with`` statement, or call :meth:`Database.close`.
@@ -42,13 +56,13 @@ def connect(path: str | os.PathLike[str], *, read_only: bool = False) -> Databas
     Raises:
         DatabaseLockedError: another process has the file open for writing.
         SchemaVersionError: the file is from a newer masksdb.
-        NotFoundError: ``read_only`` and no such file.
+        NotFoundError: no such file, and ``read_only`` or not ``create``.
 
     >>> with connect(":memory:") as db:
     ...     print(db.ingest([{"id": "a", "sources": []}], dataset="cars", version="v1"))
     cars/v1: 1 new, 0 updated, 0 unchanged
     """
-    return Database(open_engine(path, read_only=read_only))
+    return Database(open_engine(path, read_only=read_only, create=create))
 
 
 class Database:
@@ -127,7 +141,7 @@ class Database:
         dataset: str,
         version: str | None = None,
         format: Format = "frames",
-        media_root: str | None = None,
+        media_root: str | os.PathLike[str] | None = None,
         on_error: OnError = "stop",
     ) -> IngestReport:
         """Read frames into a draft version; see :func:`masksdb.ingest.ingest`."""
@@ -226,7 +240,13 @@ class Database:
         return version_changes(self._engine, dataset, from_version, to_version)
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
-        """One row per version with its status and how many frames, sources, masks and ROIs are visible in it."""
+        """One row per version with its status and how many frames, sources, masks and ROIs are visible in it.
+
+        Raises:
+            NotFoundError: no such dataset.
+        """
+        if dataset is not None:
+            self.dataset(dataset)
         return self.sql(statement("queries/versions"), {"dataset": dataset})
 
 

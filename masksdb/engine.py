@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from masksdb.errors import (
     QueryError,
     SchemaVersionError,
 )
+from masksdb.files import is_database
 from masksdb.statements import names, statement
 
 SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
@@ -52,27 +54,39 @@ class Engine:
         connection: the DuckDB connection that keeps the file open.
     """
 
-    def __init__(self, path: str, *, read_only: bool) -> None:
+    def __init__(self, path: str, *, read_only: bool, create: bool = True) -> None:
         self.path = path
         self.read_only = read_only
         self._users = 1
         self._write_lock = threading.RLock()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         config: dict[str, str | bool | int | float | list[str]] = (
             {} if read_only else {"storage_compatibility_version": "v1.4.0"}
         )
-        with self.errors():
+        with self._opening():
             self.connection = duckdb.connect(path, read_only=read_only, config=config)
         try:
-            with self.errors():
-                self._prepare()
+            with self._opening():
+                self._prepare(create)
         except BaseException:
             self.connection.close()
             raise
 
-    def _prepare(self) -> None:
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours; whatever SQL is refused here, it is the file that is at fault."""
+        try:
+            with self.errors():
+                yield
+        except QueryError as error:
+            reason = str(error).partition(": ")[2]
+            raise MasksDBError(f"{self.path}: not a database that masksdb can use: {reason}") from error
+
+    def _prepare(self, create: bool) -> None:
         self.connection.execute("SET enable_progress_bar = false")
+        if self.read_only or not create:
+            _check_schema(self.connection, self.path, self.read_only)
         if self.read_only:
-            _check_schema(self.connection, self.path)
             return
         if self.path != ":memory:":
             self.remove_spill()
@@ -100,8 +114,15 @@ class Engine:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same file, with its own temporary objects."""
         cursor = self.connection.cursor()
+        self._cursors.add(cursor)
         cursor.execute("SET enable_progress_bar = false")
         return cursor
+
+    def interrupt(self) -> None:
+        """Stop the queries that run, whichever threads they run in."""
+        for connection in (self.connection, *self._cursors):
+            with contextlib.suppress(duckdb.Error):
+                connection.interrupt()
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
@@ -162,11 +183,11 @@ def in_transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     cursor.execute("COMMIT")
 
 
-def open_engine(path: str | os.PathLike[str], *, read_only: bool = False) -> Engine:
-    """The engine of a database file, created where there is none (not with ``read_only``).
+def open_engine(path: str | os.PathLike[str], *, read_only: bool = False, create: bool = True) -> Engine:
+    """The engine of a database file, made where there is none, unless it is read-only or ``create`` is false.
 
     Raises:
-        NotFoundError: ``read_only`` and there is no such file, or its folder does not exist.
+        NotFoundError: there is no such file and none is made, or its folder does not exist.
         DatabaseLockedError: another process has it open for writing.
         SchemaVersionError: the file is from a newer masksdb.
     """
@@ -181,9 +202,11 @@ def open_engine(path: str | os.PathLike[str], *, read_only: bool = False) -> Eng
     with _engines_lock:
         engine = _engines.get(name)
         if engine is None:
-            if read_only and not os.path.exists(name):
+            if (read_only or not create) and not os.path.exists(name):
                 raise NotFoundError(f"{name}: no such database file; 'masksdb ingest' makes one")
-            engine = _engines[name] = Engine(name, read_only=read_only)
+            if os.path.exists(name) and os.path.getsize(name) and not is_database(name):
+                raise MasksDBError(f"{name}: not a DuckDB database file; give the path of one, or of a file to create")
+            engine = _engines[name] = Engine(name, read_only=read_only, create=create)
         elif engine.read_only != read_only:
             mode = "read-only" if engine.read_only else "for writing"
             raise DatabaseLockedError(
@@ -192,6 +215,12 @@ def open_engine(path: str | os.PathLike[str], *, read_only: bool = False) -> Eng
         else:
             engine._users += 1
         return engine
+
+
+def interrupt_all() -> None:
+    """Stop the queries that run on any open database of this process."""
+    for engine in list(_engines.values()):
+        engine.interrupt()
 
 
 def set_default(path: str | os.PathLike[str]) -> None:
@@ -240,14 +269,12 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
         connection.execute("INSERT INTO migrations (name) VALUES (?)", [stamp])
 
 
-def _check_schema(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+def _check_schema(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
     applied = _applied(connection)
     if not applied:
-        raise SchemaVersionError(
-            f"{path}: a DuckDB file without masksdb's tables; open it once for writing to add them"
-        )
+        raise SchemaVersionError(f"{path}: a DuckDB file without masksdb's tables; 'masksdb ingest' adds them")
     _refuse_newer(applied, path)
-    if not applied.issuperset(names("schema")):
+    if read_only and not applied.issuperset(names("schema")):
         raise SchemaVersionError(f"{path}: made by an older masksdb; open it once for writing to migrate it")
 
 
@@ -274,7 +301,9 @@ def translate(error: duckdb.Error, path: str) -> MasksDBError:
     if "Could not set lock" in text:
         owner = re.search(r"PID (\d+)", text)
         who = f"process {owner[1]}" if owner else "another process"
-        return DatabaseLockedError(f"{path}: open for writing in {who}; read_only=True works once it is free")
+        return DatabaseLockedError(
+            f"{path}: open in {who}; read_only=True works beside other readers, and once it is free of a writer"
+        )
     if "different configuration" in text:
         return DatabaseLockedError(f"{path}: open in this process ({os.getpid()}) with another configuration; close it")
     if "not a valid DuckDB database file" in text:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
+import io
 import itertools
 import json
 import os
@@ -13,7 +13,8 @@ from typing import IO, Any, NamedTuple, cast
 
 from masksdb import versions
 from masksdb.engine import Engine
-from masksdb.errors import MasksDBError, UnsupportedFormatError
+from masksdb.errors import UnsupportedFormatError
+from masksdb.files import replacing
 from masksdb.statements import statement
 from masksdb.types import Format
 
@@ -73,7 +74,7 @@ def export(
     Args:
         engine: the database.
         out: file to write: one array where the name ends in ``.json``, else JSON lines; compressed where it ends
-            in ``.gz``; ``-`` is standard output. A file of that name is replaced once all is written.
+            in ``.gz`` or ``.zst``; ``-`` is standard output. A file of that name is replaced once all is written.
         dataset: name of the dataset.
         version: name of the version; None is the newest draft, else the newest published.
         format: layout to write.
@@ -83,33 +84,33 @@ def export(
 
     Raises:
         NotFoundError: no such dataset or version.
+        MasksDBError: the file cannot be written, or is a database.
     """
     if format != "frames":
         raise UnsupportedFormatError(f"--format {format}: not known; expected 'frames'")
+    path = os.fspath(out)
     texts = frame_texts(engine, dataset, version)
     # The first frame is fetched before a file is touched: an unknown dataset leaves nothing behind.
     first = next(texts, None)
     everything = itertools.chain([] if first is None else [first], texts)
-    path = os.fspath(out)
     if path == "-":
         return _write(sys.stdout, everything, as_array=False)
-    partial = f"{path}.partial"
-    try:
-        with _open_text(path, partial) as file:
-            count = _write(file, everything, as_array=path.removesuffix(".gz").endswith(".json"))
-        os.replace(partial, path)
-    except OSError as error:
-        raise MasksDBError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(partial)
-    return count
+    name, compression = os.path.splitext(path)
+    name = name if compression in (".gz", ".zst") else path
+    with replacing(path) as partial, _open_text(partial, compression) as file:
+        return _write(file, everything, as_array=name.endswith(".json"))
 
 
-def _open_text(path: str, partial: str) -> IO[str]:
-    if path.endswith(".gz"):
-        return cast("IO[str]", gzip.open(partial, "wt", encoding="utf-8", compresslevel=6))
-    return open(partial, "w", encoding="utf-8")
+def _open_text(path: str, compression: str) -> IO[str]:
+    if compression == ".gz":
+        return cast("IO[str]", gzip.open(path, "wt", encoding="utf-8", compresslevel=6))
+    if compression == ".zst":
+        import pyarrow as pa
+
+        return io.TextIOWrapper(pa.output_stream(path, compression="zstd"), encoding="utf-8")
+    if compression in (".bz2", ".xz", ".zip"):
+        raise UnsupportedFormatError(f"{path}: compression {compression!r} is not known; expected '.gz' or '.zst'")
+    return open(path, "w", encoding="utf-8")
 
 
 def _write(file: IO[str], texts: Iterator[str], *, as_array: bool) -> int:

@@ -69,7 +69,8 @@ def _check_entry(place: str, entry: object) -> None:
         raise UsageError(f"{place}: found {entry!r}, expected an object with 'value' and 'labels'")
     value, labels = entry.get("value"), entry.get("labels")
     if not _is_value(value):
-        raise UsageError(f"{place}.value: found {value!r}, expected 1, 3 or 4 whole numbers from -1 to 65535")
+        hint = f"; for one number write ({value},)" if isinstance(value, int) else ""
+        raise UsageError(f"{place}.value: found {value!r}, expected 1, 3 or 4 whole numbers from -1 to 65535{hint}")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise UsageError(f"{place}.labels: found {labels!r}, expected a list of strings")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
+import sys
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from masksdb.files import replacing
 from masksdb.types import RowFormat
 
 if TYPE_CHECKING:
@@ -20,27 +24,35 @@ ROWS_PER_FETCH = 10_000
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UBIGINT", "UINTEGER")
 
 
-def write_rows(relation: duckdb.DuckDBPyRelation, format: RowFormat, out: str | TextIO) -> None:
+@contextlib.contextmanager
+def output_to(path: str | None) -> Iterator[TextIO]:
+    """Standard output where the path is None or ``-``, else a file that is there once all is written."""
+    if path is None or path == "-":
+        yield sys.stdout
+    else:
+        with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+            yield file
+
+
+def write_rows(relation: duckdb.DuckDBPyRelation, format: RowFormat, out: TextIO) -> None:
     """Write a query result.
 
     Args:
         relation: the result.
         format: ``table`` (cells cut at 80 characters), ``markdown``, ``json`` (one array), ``jsonl``, ``csv``,
             ``parquet`` or ``arrow`` (an IPC stream).
-        out: path of the file to write, or an open stream such as ``sys.stdout``.
+        out: an open stream such as ``sys.stdout``; of a text file, where bytes are written.
     """
-    if isinstance(out, str):
-        _write_file(relation, format, out)
-    elif format in ("csv", "parquet", "arrow"):
-        # DuckDB and Arrow write files, so what goes to a stream takes a turn through one.
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "rows")
-            _write_file(relation, format, path)
-            out.flush()
-            with open(path, "rb") as file:
-                shutil.copyfileobj(file, out.buffer)
-    else:
+    if format not in ("csv", "parquet", "arrow"):
         _write_text(relation, format, out)
+        return
+    # DuckDB and Arrow write files, so what goes to a stream takes a turn through one.
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "rows")
+        _write_file(relation, format, path)
+        out.flush()
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, out.buffer)
 
 
 def _write_file(relation: duckdb.DuckDBPyRelation, format: RowFormat, path: str) -> None:
@@ -48,20 +60,21 @@ def _write_file(relation: duckdb.DuckDBPyRelation, format: RowFormat, path: str)
         relation.write_csv(path)
     elif format == "parquet":
         relation.write_parquet(path)
-    elif format == "arrow":
+    else:
         import pyarrow as pa
 
         with relation.to_arrow_reader(ROWS_PER_FETCH) as reader, pa.ipc.new_stream(path, reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch)
-    else:
-        with open(path, "w", encoding="utf-8") as file:
-            _write_text(relation, format, file)
 
 
 def _write_text(relation: duckdb.DuckDBPyRelation, format: RowFormat, file: TextIO) -> None:
     if format in ("json", "jsonl"):
         _write_json(relation, file, as_array=format == "json")
+        return
+    if relation.columns == ["explain_key", "explain_value"]:
+        # A plan is a drawing, not a cell.
+        file.writelines(f"{plan}\n" for _, plan in relation.fetchall())
         return
     texts = _select(relation, "CAST(COLUMNS(*) AS VARCHAR)").fetchall()
     is_numeric = [str(kind).startswith(_NUMERIC) and "[" not in str(kind) for kind in relation.types]
@@ -79,9 +92,20 @@ def _write_json(relation: duckdb.DuckDBPyRelation, file: TextIO, *, as_array: bo
     separator = "[" if as_array else ""
     for batch in rows.to_arrow_reader(ROWS_PER_FETCH):
         for text in batch.column(0).to_pylist():
-            file.write(f"{separator}{text}")
+            file.write(f"{separator}{_finite(text)}")
             separator = ",\n" if as_array else "\n"
     file.write(("[]\n" if separator == "[" else "]\n") if as_array else separator)
+
+
+def _finite(text: str) -> str:
+    """A row's JSON with null for NaN and the infinities, which DuckDB writes and JSON does not have.
+
+    >>> _finite('{"a":NaN,"b":"NaN","c":[-Infinity]}')
+    '{"a": null, "b": "NaN", "c": [null]}'
+    """
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    return json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
 
 
 def write_table(
@@ -114,6 +138,7 @@ def write_table(
 
 def _cell(value: str | None, markdown: bool) -> str:
     text = "NULL" if value is None else " ".join(value.split("\n"))
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     if markdown:
         return text.replace("|", "\\|")
     return text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"

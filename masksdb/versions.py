@@ -75,7 +75,10 @@ def find_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str | int) -> int:
     row = cursor.execute(f"SELECT dataset_id FROM datasets WHERE {column} = ?", [dataset]).fetchone()  # noqa: S608
     if row is None:
         names = [name for (name,) in cursor.execute("SELECT name FROM datasets").fetchall()]
-        raise NotFoundError.named("dataset", str(dataset), "database", names)
+        (path,) = cursor.execute(
+            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        ).fetchone() or (None,)
+        raise NotFoundError.named("dataset", str(dataset), path or "database", names)
     return int(row[0])
 
 

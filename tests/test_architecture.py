@@ -18,6 +18,7 @@ PACKAGE = ROOT / "masksdb"
 FLOORS: dict[str, int] = {
     "errors": 0,
     "types": 0,
+    "files": 1,
     "statements": 1,
     "labels": 1,
     "annotations": 1,
@@ -29,6 +30,7 @@ FLOORS: dict[str, int] = {
     "versions": 3,
     "catalog": 3,
     "changes": 3,
+    "staging": 3,
     "ingest": 3,
     "export": 3,
     "output": 3,
@@ -46,6 +48,7 @@ BESIDE = {
     ("catalog", "versions"),
     ("changes", "versions"),
     ("ingest", "versions"),
+    ("ingest", "staging"),
     ("export", "versions"),
     ("clearml", "bound_version"),
     ("database", "clearml"),

@@ -214,7 +214,7 @@ FILES: dict[str, tuple[str, bytes | None, str]] = {
     ),
     "plain text": ("notes.txt", b"hello there", ": not JSON but text: it begins with b'hello there'"),
     "broken gzip": ("f.jsonl.gz", gzip.compress(b'{"id": "a"}\n' * 1000)[:-20], ": cannot be read: "),
-    "not gzip": ("f.jsonl.gz", b'{"id": "a"}', ": cannot be read: Not a gzipped file"),
+    "not gzip": ("f.jsonl.gz", b'{"id": "a"}', ": cannot be read: not compressed as its name says"),
     "not zstd": ("f.jsonl.zst", b'{"id": "a"}', ": cannot be read: "),
     "a truncated array": ("f.json", b'[{"id": "a"},\n {"id": "b"', "[1]: not valid JSON: "),
     "an array cut between frames": (

@@ -9,7 +9,7 @@ import click
 
 import masksdb
 from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
-from masksdb.output import write_rows
+from masksdb.output import output_to, write_rows
 from masksdb.types import RowFormat
 
 
@@ -29,7 +29,9 @@ def version_list(db: str, dataset: str | None, format_: RowFormat, output: str |
     masksdb version list cars.duckdb --dataset cars
     """
     with masksdb.connect(db, read_only=True) as database:
-        write_rows(database.versions(dataset), format_, output or sys.stdout)
+        rows = database.versions(dataset)
+        with output_to(output) as out:
+            write_rows(rows, format_, out)
 
 
 @version_group.command("create")
@@ -61,7 +63,7 @@ def version_publish(db: str, dataset: str, version: str | None) -> None:
     \b
     masksdb version publish cars.duckdb --dataset cars --version v1
     """
-    with masksdb.connect(db) as database:
+    with masksdb.connect(db, create=False) as database:
         target = database.version(dataset, version)
         target.publish_version()
         click.echo(f"{dataset}/{target.version_name}: published", err=True)
@@ -79,7 +81,7 @@ def version_snapshot(db: str, dataset: str, version: str | None, name: str | Non
     \b
     masksdb version snapshot cars.duckdb --dataset cars --name before-cleanup
     """
-    with masksdb.connect(db) as database:
+    with masksdb.connect(db, create=False) as database:
         draft = database.create_snapshot(dataset, version, publish_name=name, child_name=child)
         (snapshot,) = draft.parents
         click.echo(f"{dataset}/{snapshot}: published; {dataset}/{draft.version_name}: created", err=True)
@@ -96,7 +98,7 @@ def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
     \b
     masksdb version delete cars.duckdb --dataset cars --version attempt
     """
-    with masksdb.connect(db) as database:
+    with masksdb.connect(db, create=False) as database:
         database.dataset(dataset).delete_version(version_name=version, force=force)
     click.echo(f"{dataset}/{version}: deleted", err=True)
 

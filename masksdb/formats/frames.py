@@ -1,7 +1,8 @@
 """Frames as JSON: which files hold them, in which of four shapes, and why one that cannot be read cannot.
 
-A file holds JSON lines, one array, one object per frame, or one object whose ``frames`` is an array; each may be
-compressed with gzip or zstd. Reading itself is SQL: ``sql/ingest/records_<shape>.sql``.
+A file holds JSON lines, one array, one object per frame, or one object whose ``frames`` is an array. What is compressed
+or is no regular file is copied out first, so that what is cut off or broken is found before anything is read. Reading
+itself is SQL: ``sql/ingest/records_<shape>.sql``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from masksdb.errors import IngestError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Shape = Literal["lines", "array", "objects", "container", "memory", "table"]
+Shape = Literal["lines", "array", "objects", "container", "memory", "table", "unread"]
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 COMPRESSIONS = ("", ".gz", ".zst")
@@ -34,11 +36,11 @@ RECORD_LIMIT = 64 << 20
 """Bytes of the largest frame that is read."""
 CONTAINER_LIMIT = 256 << 20
 """Bytes of the largest JSON object that is read from a file that is neither JSON lines nor an array."""
-
 ARROW_BATCH = 2048
 """Frames from Python that are handed to DuckDB at once."""
 
 _WHITE = b" \t\r\n"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Input:
     Attributes:
         path: as the user named it; ``-`` for standard input, ``frames`` for Python objects.
         read_path: the file that is read.
-        shape: how records stand in it.
+        shape: how records stand in it; ``unread`` where it was refused as a whole.
         media_root: the folder that relative URIs are relative to.
+        root_is_given: whether the user has named that folder.
         first_record: the index of the first record, where these are a part of a longer list.
     """
 
@@ -57,49 +60,98 @@ class Input:
     read_path: str
     shape: Shape
     media_root: str
+    root_is_given: bool = False
     first_record: int = 0
 
+    @property
+    def stored_path(self) -> str:
+        """The path in the table ``inputs``."""
+        return self.path if self.path in ("-", "frames") else os.path.abspath(self.path)
 
-def find_inputs(source: str, media_root: str | None, *, name: str | None = None) -> list[Input]:
-    """The inputs that a path, folder or glob pattern names, in order of their paths; ``name`` stands for the path.
+
+def find_files(source: str) -> list[str]:
+    """The files that a path, folder or glob pattern names, in order; ``-`` is standard input.
 
     Raises:
-        IngestError: nothing is there, or a file is not JSON frames.
+        IngestError: nothing is there.
     """
-    return [
-        Input(
-            path=name or str(path),
-            read_path=os.path.abspath(path),
-            shape=sniff(path, name or str(path)),
-            media_root=media_root or os.path.abspath(path.parent),
-        )
-        for path in _files(source)
-    ]
-
-
-def _files(source: str) -> list[Path]:
+    if not source:
+        raise IngestError("an empty path; expected a file, a folder, a pattern or '-'", "''")
     path = Path(source)
-    endings = tuple(suffix + compression for suffix in SUFFIXES for compression in COMPRESSIONS)
-    if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.name.endswith(endings) and file.is_file())
+    if source == "-" or (path.exists() and not path.is_dir()):
+        return [source]
+    if not path.is_dir():
+        found = sorted(name for name in glob.glob(source, recursive=True) if os.path.isfile(name))
         if not found:
-            raise IngestError(f"a folder without frames; expected files named *{', *'.join(SUFFIXES)}", source)
+            raise IngestError("no such file or folder, and no file matches it as a pattern", source)
         return found
-    if path.exists():
-        return [path]
-    found = sorted(Path(name) for name in glob.glob(source, recursive=True) if os.path.isfile(name))
+    endings = tuple(suffix + compression for suffix in SUFFIXES for compression in COMPRESSIONS)
+    found = sorted(str(file) for file in path.rglob("*") if file.name.lower().endswith(endings) and file.is_file())
     if not found:
-        raise IngestError("no such file or folder, and no file matches it as a pattern", source)
+        raise IngestError(f"a folder without frames; expected files named *{', *'.join(SUFFIXES)}", source)
     return found
 
 
-def sniff(path: Path, name: str) -> Shape:
+def open_input(path: str, media_root: str | None, spool: str) -> Input:
+    """A file to ingest, ready to be read; copies of it go into the folder ``spool``.
+
+    Raises:
+        IngestError: the file cannot be read, is broken, or is not JSON frames.
+    """
+    folder = os.getcwd() if path == "-" else os.path.abspath(os.path.dirname(path))
+    try:
+        read_path = _plain_file(path, spool)
+        shape = sniff(read_path, path)
+    except (OSError, EOFError, zlib.error, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise IngestError(f"cannot be read: {' '.join(reason.split())}", path) from None
+    root = folder if media_root is None else media_root
+    return Input(path, read_path, shape, root, root_is_given=media_root is not None)
+
+
+def _plain_file(path: str, spool: str) -> str:
+    """A regular, uncompressed file with the content of this one, and a name that DuckDB takes as it is."""
+    if path == "-":
+        read_path = _copy(sys.stdin.buffer, spool)
+    elif os.path.isfile(path):
+        read_path = os.path.abspath(path)
+    else:
+        with open(path, "rb") as stream:
+            read_path = _copy(stream, spool)
+    with open(read_path, "rb") as file:
+        magic = file.read(4)
+    if magic.startswith(_GZIP):
+        with gzip.open(read_path, "rb") as unpacked:
+            return _copy(unpacked, spool)
+    if magic == _ZSTD:
+        # pyarrow takes longer to import than most files take to read, so only zstd pays for it.
+        import pyarrow as pa
+
+        with pa.input_stream(read_path, compression="zstd") as unpacked:
+            return _copy(unpacked, spool)
+    if magic and path.lower().endswith(COMPRESSIONS[1:]):
+        raise IngestError("cannot be read: not compressed as its name says", path)
+    if re.search("[\ud800-\udfff]", read_path):
+        # DuckDB takes only names that are UTF-8.
+        with open(read_path, "rb") as file:
+            return _copy(file, spool)
+    return read_path
+
+
+def _copy(stream: Any, spool: str) -> str:
+    copy = os.path.join(spool, f"{len(os.listdir(spool))}.json")
+    with open(copy, "wb") as out:
+        shutil.copyfileobj(stream, out, 1 << 20)
+    return copy
+
+
+def sniff(path: str, name: str) -> Shape:
     """The shape of a file of frames, seen from its beginning; errors call it by ``name``.
 
     Raises:
-        IngestError: the file is empty, binary or broken, or does not begin as JSON does.
+        IngestError: the file is empty or does not begin as JSON does.
     """
-    with _open_bytes(path, name) as file:
+    with open(path, "rb") as file:
         head = _head(file, name)
         if head.startswith(b"["):
             return "array"
@@ -156,29 +208,12 @@ def _is_text(head: bytes) -> bool:
 
 
 def _head(file: IO[bytes], name: str) -> bytes:
-    try:
-        head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip(_WHITE)
-        while not head and (more := file.read(1 << 16)):
-            head = more.lstrip(_WHITE)
-    except (OSError, EOFError, zlib.error) as error:
-        raise IngestError(f"cannot be read: {error}", name) from None
+    head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip(_WHITE)
+    while not head and (more := file.read(1 << 16)):
+        head = more.lstrip(_WHITE)
     if not head:
         raise IngestError("empty; expected JSON frames", name)
     return head
-
-
-def _open_bytes(path: Path, name: str) -> IO[bytes]:
-    if path.name.endswith(".gz"):
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    if path.name.endswith(".zst"):
-        # pyarrow takes longer to import than most files take to read, so only zstd pays for it.
-        import pyarrow as pa
-
-        return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise IngestError(f"cannot be read: {error.strerror}", name) from None
 
 
 def object_size(files: list[Input]) -> int:
@@ -186,8 +221,6 @@ def object_size(files: list[Input]) -> int:
     if files[0].shape not in ("objects", "container"):
         return RECORD_LIMIT
     largest = max(os.path.getsize(each.read_path) for each in files)
-    if any(each.read_path.endswith(COMPRESSIONS[1:]) for each in files):
-        return CONTAINER_LIMIT
     return min(CONTAINER_LIMIT, max(1 << 20, largest + 1))
 
 
@@ -200,8 +233,14 @@ def glob_escape(path: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", path)
 
 
+NO_FRAMES = '{"no frames": null}'
+"""The record that stands for an object among ``{"frames": [...]}`` that has no such array, or is a frame itself."""
+
+
 def why_not_a_frame(text: str) -> str:
     """What is wrong with the text of a record that could not become a frame."""
+    if text == NO_FRAMES:
+        return "an object without an array 'frames', or with 'sources' or 'rois' beside it; expected the array alone"
     if "\0" in text:
         return "a NUL byte, or bytes that are not UTF-8, in the text; expected JSON, which has neither"
     try:
@@ -234,8 +273,9 @@ def describe(found: str) -> str:
 
 def broken_place(path: str) -> tuple[int, int, str]:
     """Where the JSON of a file of arrays or objects breaks: record index from 0, line from 1, and why."""
-    with _open_bytes(Path(path), path) as file:
-        text = file.read(CONTAINER_LIMIT).decode(errors="replace").removeprefix("\ufeff")
+    with open(path, "rb") as file:
+        content = file.read(CONTAINER_LIMIT)
+    text = content.decode(errors="replace").removeprefix("\ufeff")
     start = re.match(r'\s*\{\s*"frames"\s*:\s*\[|\s*\[', text)
     gap = re.compile(r"[\s,]*")
     position = start.end() if start else 0
@@ -246,20 +286,31 @@ def broken_place(path: str) -> tuple[int, int, str]:
             reason = why_not_a_frame(text[begin:position])
             if "surrogate" in reason or "NUL" in reason:
                 return record, text.count("\n", 0, begin) + 1, reason
+            if "\ufffd" in text[begin:position] and _is_not_utf8(content):
+                return record, text.count("\n", 0, begin) + 1, "bytes that are not UTF-8"
             record += 1
         json.loads(text)
     except json.JSONDecodeError as error:
         cut = "; the file is cut off" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
         return record, error.lineno, f"not valid JSON: {error.msg.removesuffix(' at')}{cut}"
+    except RecursionError:
+        return record, text.count("\n", 0, begin) + 1, "nested too deeply"
     return record, 1, "not valid JSON"
+
+
+def _is_not_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def ends_as_array(path: str) -> bool:
     """Whether the last character of a file is ``]``: DuckDB takes an array that ends after a comma for whole."""
     last = b""
-    with _open_bytes(Path(path), path) as file:
-        if not path.endswith(COMPRESSIONS[1:]):
-            file.seek(max(0, os.path.getsize(path) - (1 << 16)))
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - (1 << 16)))
         while more := file.read(1 << 20):
             last = more.rstrip(_WHITE) or last
     return last.endswith(b"]")
@@ -269,38 +320,59 @@ def without_invalid_utf8(path: str, copy: str) -> None:
     """Copy a file as plain text, a NUL (which no JSON holds) in place of each byte that is not UTF-8."""
     codecs.register_error("masksdb_nul", lambda error: ("\0", error.end))  # type: ignore[attr-defined]  # all have it
     with (
-        io.TextIOWrapper(_open_bytes(Path(path), path), "utf-8", "masksdb_nul", newline="") as text,
+        io.TextIOWrapper(open(path, "rb"), "utf-8", "masksdb_nul", newline="") as text,
         open(copy, "w", encoding="utf-8", newline="") as out,
     ):
         shutil.copyfileobj(text, out, 1 << 20)
 
 
-def json_stream(
-    frames: Iterable[Mapping[str, Any]], first_record: int, failures: list[IngestError], *, skip: bool
-) -> pa.RecordBatchReader:
-    """Frames as an Arrow stream of JSON texts.
+class JsonStream:
+    """Frames of Python as an Arrow stream of JSON texts.
 
-    A frame that JSON cannot hold is put into ``failures``; then it ends the stream, or with ``skip`` is a blank line.
+    Attributes:
+        failures: the frames that JSON cannot hold; they end the stream, or with ``skip`` are blank lines.
+        raised: what the iterable itself raised.
     """
-    import pyarrow as pa
 
-    schema = pa.schema([("record", pa.string())])
+    def __init__(self, frames: Any, first_record: int, *, skip: bool) -> None:
+        if isinstance(frames, Mapping) or not isinstance(frames, Iterable):
+            found = "one frame" if isinstance(frames, Mapping) else f"a {type(frames).__name__}"
+            raise IngestError(f"found {found}, expected paths, iterables of frames (dicts) or Arrow tables", "frames")
+        self.failures: list[IngestError] = []
+        self.raised: BaseException | None = None
+        self._frames = frames
+        self._first_record = first_record
+        self._skip = skip
 
-    def texts() -> Iterator[str]:
-        for record, frame in enumerate(frames, first_record):
+    def batches(self) -> pa.RecordBatchReader:
+        """The stream: one column ``record``."""
+        import pyarrow as pa
+
+        schema = pa.schema([("record", pa.string())])
+
+        def generate() -> Iterator[pa.RecordBatch]:
+            texts = self._texts()
+            while chunk := list(itertools.islice(texts, ARROW_BATCH)):
+                yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
+
+        return pa.RecordBatchReader.from_batches(schema, generate())
+
+    def _texts(self) -> Iterator[str]:
+        for record, frame in enumerate(self._given(), self._first_record):
             try:
                 text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
                 text.encode()
             except (TypeError, ValueError, RecursionError) as error:
-                failures.append(IngestError(f"not JSON: {error}", "frames", record=record))
-                if not skip:
-                    raise failures[0] from None
+                self.failures.append(IngestError(f"not JSON: {error}", "frames", record=record))
+                if not self._skip:
+                    raise
                 text = ""
             yield text
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        stream = texts()
-        while chunk := list(itertools.islice(stream, ARROW_BATCH)):
-            yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    def _given(self) -> Iterator[Any]:
+        # DuckDB turns whatever is raised behind an Arrow stream into an error of its own.
+        try:
+            yield from self._frames
+        except (Exception, KeyboardInterrupt) as error:
+            self.raised = error
+            raise

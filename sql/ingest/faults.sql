@@ -37,8 +37,8 @@ WITH rules AS (
             {'key': 'id', 'is_kept': source_id IS NOT NULL, 'expected': 'a string or a number'},
             {'key': 'uri', 'is_kept': uri IS NOT NULL, 'expected': 'a string'},
             {'key': 'content_type', 'is_kept': content_type IS NOT NULL, 'expected': 'a string'},
-            {'key': 'width', 'is_kept': width IS NOT NULL, 'expected': 'a whole number of pixels within 32 bits'},
-            {'key': 'height', 'is_kept': height IS NOT NULL, 'expected': 'a whole number of pixels within 32 bits'},
+            {'key': 'width', 'is_kept': width IS NOT NULL, 'expected': 'a whole number of pixels, 0 or more, within 32 bits'},
+            {'key': 'height', 'is_kept': height IS NOT NULL, 'expected': 'a whole number of pixels, 0 or more, within 32 bits'},
             {
                 'key': 'timestamp',
                 'is_kept': "timestamp" IS NOT NULL,
@@ -67,8 +67,8 @@ WITH rules AS (
                 'is_kept': "timestamp" IS NOT NULL,
                 'expected': 'a whole number of milliseconds within 64 bits'
             },
-            {'key': 'width', 'is_kept': width IS NOT NULL, 'expected': 'a whole number of pixels within 32 bits'},
-            {'key': 'height', 'is_kept': height IS NOT NULL, 'expected': 'a whole number of pixels within 32 bits'},
+            {'key': 'width', 'is_kept': width IS NOT NULL, 'expected': 'a whole number of pixels, 0 or more, within 32 bits'},
+            {'key': 'height', 'is_kept': height IS NOT NULL, 'expected': 'a whole number of pixels, 0 or more, within 32 bits'},
             {'key': NULL, 'is_kept': json_type(extra) = 'OBJECT', 'expected': 'an object'}
         ])
     FROM masks

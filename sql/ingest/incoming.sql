@@ -1,5 +1,5 @@
--- One row per staged frame with what becomes of it in version $version_id: outcome is 'new', 'updated' or
--- 'unchanged'; current_* tell of the visible frame of that id. A frame without an id is known by its context,
+-- One row per staged frame with what becomes of it in version $version_id: outcome is 'new', 'updated' (also where only
+-- its media_root is another, if that was given) or 'unchanged'; current_* tell of the visible frame of that id. A frame without an id is known by its context,
 -- timestamp, source URIs and its place among the frames of this ingest that have the same three.
 CREATE OR REPLACE TEMP TABLE incoming AS
 WITH identified AS (
@@ -25,7 +25,7 @@ WITH identified AS (
     )
 ),
 current_frames AS (
-    SELECT frame_id, frame_key, saved_in_version_id, position, content_hash
+    SELECT frame_id, frame_key, saved_in_version_id, position, content_hash, media_root
     FROM dataset_frames
     WHERE version_id = $version_id
 )
@@ -41,7 +41,9 @@ SELECT
     ) AS position,
     CASE
         WHEN current_frames.frame_key IS NULL THEN 'new'
-        WHEN current_frames.content_hash = identified.content_hash THEN 'unchanged'
+        WHEN current_frames.content_hash = identified.content_hash
+            AND (NOT read_files.root_is_given OR current_frames.media_root = read_files.media_root)
+        THEN 'unchanged'
         ELSE 'updated'
     END AS outcome,
     current_frames.frame_key AS current_frame_key,

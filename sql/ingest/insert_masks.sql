@@ -42,8 +42,8 @@ compared AS (
         starts_with(CAST(leaf.uri AS VARCHAR), '"') AS uri_kept,
         starts_with(CAST(leaf.content_type AS VARCHAR), '"') AS content_type_kept,
         CAST("timestamp" AS VARCHAR) = CAST(leaf."timestamp" AS VARCHAR) AS timestamp_kept,
-        CAST(width AS VARCHAR) = CAST(leaf.width AS VARCHAR) AS width_kept,
-        CAST(height AS VARCHAR) = CAST(leaf.height AS VARCHAR) AS height_kept
+        width >= 0 AND CAST(width AS VARCHAR) = CAST(leaf.width AS VARCHAR) AS width_kept,
+        height >= 0 AND CAST(height AS VARCHAR) = CAST(leaf.height AS VARCHAR) AS height_kept
     FROM typed
 )
 SELECT
@@ -54,8 +54,8 @@ SELECT
     text_only(leaf.uri),
     text_only(leaf.content_type),
     whole_number("timestamp", leaf."timestamp"),
-    whole_number(width, leaf.width),
-    whole_number(height, leaf.height),
+    pixels(width, leaf.width),
+    pixels(height, leaf.height),
     CASE
         WHEN len(json_keys(mask)) = 0
             + coalesce(id_kept::INTEGER, 0)

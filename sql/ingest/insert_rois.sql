@@ -54,7 +54,13 @@ typed AS (
         END AS mask_value,
         CASE WHEN isfinite(confidence) THEN confidence END AS confidence,
         CASE WHEN isfinite(list_sum(poly)) OR len(poly) = 0 THEN poly END AS poly,
-        CASE WHEN len(rle.size) = 2 THEN rle END AS rle
+        CASE
+            WHEN list_count(rle.size) = 2
+                AND len(rle.size) = 2
+                AND list_min(rle.size) >= 0
+                AND CAST(rle.size AS DOUBLE[]) = TRY_CAST(json_extract(leaf.rle, '$.size') AS DOUBLE[])
+            THEN rle
+        END AS rle
     FROM cast_values
 ),
 compared AS (

@@ -36,8 +36,8 @@ compared AS (
         starts_with(CAST(leaf.id AS VARCHAR), '"') AS id_kept,
         starts_with(CAST(leaf.uri AS VARCHAR), '"') AS uri_kept,
         starts_with(CAST(leaf.content_type AS VARCHAR), '"') AS content_type_kept,
-        CAST(width AS VARCHAR) = CAST(leaf.width AS VARCHAR) AS width_kept,
-        CAST(height AS VARCHAR) = CAST(leaf.height AS VARCHAR) AS height_kept,
+        width >= 0 AND CAST(width AS VARCHAR) = CAST(leaf.width AS VARCHAR) AS width_kept,
+        height >= 0 AND CAST(height AS VARCHAR) = CAST(leaf.height AS VARCHAR) AS height_kept,
         CAST("timestamp" AS VARCHAR) = CAST(leaf."timestamp" AS VARCHAR) AS timestamp_kept,
         len(leaf.masks) > 0 AS masks_kept
     FROM typed
@@ -48,8 +48,8 @@ SELECT
     text_or_number(leaf.id),
     text_only(leaf.uri),
     text_only(leaf.content_type),
-    whole_number(width, leaf.width),
-    whole_number(height, leaf.height),
+    pixels(width, leaf.width),
+    pixels(height, leaf.height),
     whole_number("timestamp", leaf."timestamp"),
     leaf.preview,
     leaf.meta,

@@ -1,10 +1,21 @@
--- One row per element of the array `frames` of the JSON object in each of the given files.
+-- One row per element of the array `frames` of the JSON object in each of the given files. An object without one, or
+-- with a frame's keys beside it, is one row that stands for that fault.
 CREATE OR REPLACE TEMP MACRO input_records(paths, object_size) AS TABLE
-SELECT filename AS path, unnest(CAST(frames AS VARCHAR[])) AS record
-FROM read_json(
-    paths,
-    format = 'unstructured',
-    columns = {'frames': 'JSON[]'},
-    maximum_object_size = object_size,
-    filename = true
+SELECT path, coalesce(record, 'null') AS record
+FROM (
+    SELECT
+        filename AS path,
+        unnest(
+            CASE
+                WHEN frames IS NULL OR sources IS NOT NULL OR rois IS NOT NULL THEN ['{"no frames": null}']
+                ELSE CAST(frames AS VARCHAR[])
+            END
+        ) AS record
+    FROM read_json(
+        paths,
+        format = 'unstructured',
+        columns = {'frames': 'JSON[]', 'sources': 'JSON', 'rois': 'JSON'},
+        maximum_object_size = object_size,
+        filename = true
+    )
 );

@@ -16,6 +16,10 @@ CREATE OR REPLACE TEMP MACRO whole_number(parsed, json_value) AS
         WHEN CAST(parsed AS DOUBLE) = TRY_CAST(CAST(json_value AS VARCHAR) AS DOUBLE) THEN parsed
     END;
 
+-- The same of a number of pixels, which is not negative.
+CREATE OR REPLACE TEMP MACRO pixels(parsed, json_value) AS
+    CASE WHEN parsed >= 0 THEN whole_number(parsed, json_value) END;
+
 -- Whether all members of a JSON array are numbers.
 CREATE OR REPLACE TEMP MACRO all_numbers(json_value) AS
     json_type(json_value) = 'ARRAY'

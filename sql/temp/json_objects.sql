@@ -1,10 +1,10 @@
--- The members of a JSON object except those with the given keys (NULLs among them name none), verbatim; NULL where
+-- The members of a JSON object except those with the given keys (NULLs among them name none), on one line; NULL where
 -- none is left. An object with duplicate keys comes back whole, to be found by faults.sql.
 CREATE OR REPLACE TEMP MACRO without_keys(json_object, dropped_keys) AS
     nullif(
         CASE
             WHEN list_unique(json_keys(json_object)) < len(json_keys(json_object)) OR list_count(dropped_keys) = 0
-            THEN json_object
+            THEN json(json_object)
             ELSE json_merge_patch(json_object, '{"' || array_to_string(dropped_keys, '":null,"') || '":null}')
         END,
         '{}'

@@ -1,0 +1,56 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+
+from masksdb.errors import MasksDBError
+
+_DUCKDB_MAGIC = b"DUCK"
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """The path of a new file that takes the place of ``path`` once all is written; on any error all stays as it was.
+
+    A link is followed, and a file keeps its mode. What is no regular file (a pipe, a device) is written to as it is.
+
+    Raises:
+        MasksDBError: the file cannot be written, or is a DuckDB database, which nothing but DuckDB should write.
+    """
+    target = os.path.realpath(path)
+    try:
+        if os.path.isdir(target):
+            raise MasksDBError(f"{path}: a folder, where a file to write was expected")
+        if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
+            yield path
+            return
+        if is_database(target):
+            raise MasksDBError(f"{path}: a DuckDB database; write to another file")
+        partial = f"{target}.{secrets.token_hex(4)}.partial"
+        try:
+            yield partial
+            if os.path.exists(target):
+                shutil.copymode(target, partial)
+            os.replace(partial, target)
+        finally:
+            with contextlib.suppress(OSError):
+                os.remove(partial)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MasksDBError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def is_database(path: str) -> bool:
+    """Whether a file is a DuckDB database."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(12)[8:] == _DUCKDB_MAGIC
+    except OSError:
+        return False
