@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         VersionPublishedError,
     )
     from masksdb.frame_group import FrameGroup
+    from masksdb.pixels import register, to_numpy
     from masksdb.single_frame import SingleFrame
     from masksdb.types import IngestReport
 
@@ -54,7 +55,9 @@ __all__ = [
     "UsageError",
     "VersionPublishedError",
     "connect",
+    "register",
     "set_default",
+    "to_numpy",
 ]
 
 _HOMES = {
@@ -66,7 +69,9 @@ _HOMES = {
     "IngestReport": "types",
     "SingleFrame": "single_frame",
     "connect": "database",
+    "register": "pixels",
     "set_default": "engine",
+    "to_numpy": "pixels",
 }
 """The modules of the public names; those of errors are all in one."""
 

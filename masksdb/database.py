@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,19 @@ import duckdb
 
 import masksdb.export
 import masksdb.ingest
-from masksdb import catalog, versions
+from masksdb import catalog, pixels, versions
 from masksdb.changes import VersionChanges, version_changes
 from masksdb.clearml import Dataset, DatasetVersion
 from masksdb.engine import Engine, open_engine
 from masksdb.export import find_frame
 from masksdb.statements import statement
-from masksdb.types import Format, IngestReport, OnError
+from masksdb.types import DecodeErrors, Format, IngestReport, OnError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from masksdb.analyze import AnalyzeReport
+    from masksdb.pixels import MaskLike
     from masksdb.staging import Source
 
 
@@ -42,13 +47,20 @@ _SILENT = frozenset(
 """Kinds of statements that have no result worth printing."""
 
 
-def connect(path: str | os.PathLike[str], *, read_only: bool = False, create: bool = True) -> Database:
+def connect(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    decode_errors: DecodeErrors = "raise",
+) -> Database:
     """Open a database file, or create it.
 
     Args:
         path: the file, or ``:memory:``.
         read_only: refuse writes, so that other processes may read at the same time.
         create: make the file, or masksdb's tables in it, where there is none.
+        decode_errors: whether a mask that cannot be read is an error in a query, or NULL and counted.
 
     Returns:
         The open database; use it in a ``with`` statement, or call :meth:`Database.close`.
@@ -62,7 +74,7 @@ def connect(path: str | os.PathLike[str], *, read_only: bool = False, create: bo
     ...     print(db.ingest([{"id": "a", "sources": []}], dataset="cars", version="v1"))
     cars/v1: 1 new, 0 updated, 0 unchanged
     """
-    return Database(open_engine(path, read_only=read_only, create=create))
+    return Database(open_engine(path, read_only=read_only, create=create, decode_errors=decode_errors))
 
 
 class Database:
@@ -91,7 +103,13 @@ class Database:
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The DuckDB connection; take a ``cursor()`` of it for work beside other queries."""
+        self._engine.add_functions()
         return self._engine.connection
+
+    @property
+    def decode_failures(self) -> int:
+        """How many masks could not be read so far, where that gives NULL."""
+        return self._engine.settings.failures
 
     def close(self) -> None:
         """Close the database; the file itself is closed when nobody in this process uses it any more."""
@@ -113,6 +131,7 @@ class Database:
         ...     db.sql("SELECT $n + 1", {"n": 1}).fetchall()
         [(2,)]
         """
+        self._engine.add_functions()
         with self._engine.errors():
             return self._engine.cursor().sql(query, params=parameters)
 
@@ -126,6 +145,7 @@ class Database:
         Raises:
             QueryError: DuckDB refuses a statement; those before it have run.
         """
+        self._engine.add_functions()
         cursor = self._engine.cursor()
         given = dict(parameters or {})
         with self._engine.errors():
@@ -238,6 +258,47 @@ class Database:
     def changes(self, dataset: str, from_version: str, to_version: str) -> VersionChanges:
         """What differs between two versions of a dataset; see :func:`masksdb.changes.version_changes`."""
         return version_changes(self._engine, dataset, from_version, to_version)
+
+    def read_mask(self, mask: MaskLike) -> npt.NDArray[Any]:
+        """The pixels of a mask as stored; see :func:`masksdb.pixels.read_mask`."""
+        return pixels.read_mask(self._engine.settings, mask)
+
+    def iter_masks(
+        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> Iterator[tuple[dict[str, Any], npt.NDArray[Any]]]:
+        """The rows of a query that has a column ``mask``, each with the pixels of its mask, a few at a time in memory.
+
+        Raises:
+            UsageError: the query has no column ``mask``.
+            MaskDecodeError: a mask cannot be read (unless ``decode_errors="null"``: then its row is left out, counted).
+        """
+        relation = self.sql(query, parameters)
+        return pixels.iter_masks(self._engine.settings, relation)
+
+    def map_media(self, prefix: str, target: str) -> None:
+        """From now on read what begins with ``prefix`` from ``target``; the longest prefix counts, once."""
+        self._engine.map_prefix(prefix, target)
+
+    def analyze(
+        self,
+        dataset: str | None = None,
+        version: str | None = None,
+        *,
+        with_rle: bool = False,
+        tolerance: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> AnalyzeReport:
+        """Read all masks once and keep what is in them in tables; see :func:`masksdb.analyze.analyze`."""
+        analysis = importlib.import_module("masksdb.analyze")
+        report: AnalyzeReport = analysis.analyze(
+            self._engine,
+            dataset,
+            version,
+            with_rle=with_rle,
+            tolerance=analysis.TOLERANCE if tolerance is None else tolerance,
+            progress=progress or (lambda _done, _total: None),
+        )
+        return report
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
         """One row per version with its status and how many frames, sources, masks and ROIs are visible in it.

@@ -23,9 +23,13 @@ from masksdb.errors import (
     NotFoundError,
     QueryError,
     SchemaVersionError,
+    UsageError,
 )
 from masksdb.files import is_database
+from masksdb.registration import add_functions
+from masksdb.settings import Settings
 from masksdb.statements import names, statement
+from masksdb.types import DecodeErrors
 
 SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
 """Files that may be left beside a database by a killed process."""
@@ -51,12 +55,17 @@ class Engine:
     Attributes:
         path: the file's real path, or ``:memory:``.
         read_only: whether writes are refused.
+        settings: how masks are read.
         connection: the DuckDB connection that keeps the file open.
     """
 
-    def __init__(self, path: str, *, read_only: bool, create: bool = True) -> None:
+    def __init__(
+        self, path: str, *, read_only: bool, create: bool = True, decode_errors: DecodeErrors = "raise"
+    ) -> None:  # fmt: skip
         self.path = path
         self.read_only = read_only
+        self.settings = Settings(decode_errors=decode_errors)
+        self._has_functions = False
         self._users = 1
         self._write_lock = threading.RLock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -86,11 +95,24 @@ class Engine:
         self.connection.execute("SET enable_progress_bar = false")
         if self.read_only or not create:
             _check_schema(self.connection, self.path, self.read_only)
-        if self.read_only:
-            return
-        if self.path != ":memory:":
-            self.remove_spill()
-        _migrate(self.connection, self.path)
+        if not self.read_only:
+            if self.path != ":memory:":
+                self.remove_spill()
+            _migrate(self.connection, self.path)
+        self.settings.prefixes = read_prefixes(self.connection)
+
+    def add_functions(self) -> None:
+        """Make the functions over pixels known, before a user's first query: it takes longer than to open a file."""
+        with self._write_lock:
+            if not self._has_functions:
+                add_functions(self.connection, self.settings)
+                self._has_functions = True
+
+    def map_prefix(self, prefix: str, replacement: str) -> None:
+        """From now on read what begins with a prefix from somewhere else."""
+        with self.transaction() as cursor:
+            cursor.execute("INSERT OR REPLACE INTO uri_prefixes VALUES (?, ?)", [prefix, replacement])
+            self.settings.prefixes = read_prefixes(cursor)
 
     def __repr__(self) -> str:
         return f"<database {self.path}>"
@@ -130,7 +152,7 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            raise translate(error, self.path) from error
+            raise translate(error, self.path, self.settings.raised) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -183,7 +205,13 @@ def in_transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     cursor.execute("COMMIT")
 
 
-def open_engine(path: str | os.PathLike[str], *, read_only: bool = False, create: bool = True) -> Engine:
+def open_engine(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    decode_errors: DecodeErrors = "raise",
+) -> Engine:
     """The engine of a database file, made where there is none, unless it is read-only or ``create`` is false.
 
     Raises:
@@ -193,7 +221,7 @@ def open_engine(path: str | os.PathLike[str], *, read_only: bool = False, create
     """
     name = os.fspath(path)
     if name == ":memory:":
-        return Engine(name, read_only=read_only)
+        return Engine(name, read_only=read_only, decode_errors=decode_errors)
     name = os.path.realpath(name)
     if os.path.isdir(name):
         raise MasksDBError(f"{name}: a folder, where a database file was expected; give the path of the file")
@@ -206,12 +234,14 @@ def open_engine(path: str | os.PathLike[str], *, read_only: bool = False, create
                 raise NotFoundError(f"{name}: no such database file; 'masksdb ingest' makes one")
             if os.path.exists(name) and os.path.getsize(name) and not is_database(name):
                 raise MasksDBError(f"{name}: not a DuckDB database file; give the path of one, or of a file to create")
-            engine = _engines[name] = Engine(name, read_only=read_only, create=create)
+            engine = _engines[name] = Engine(name, read_only=read_only, create=create, decode_errors=decode_errors)
         elif engine.read_only != read_only:
             mode = "read-only" if engine.read_only else "for writing"
             raise DatabaseLockedError(
                 f"{name}: open {mode} in this process ({os.getpid()}); close that first, or open it the same way"
             )
+        elif engine.settings.decode_errors != decode_errors:
+            raise UsageError(f"{name}: open with decode_errors={engine.settings.decode_errors!r} in this process")
         else:
             engine._users += 1
         return engine
@@ -248,6 +278,11 @@ def close_defaults() -> None:
     """Close every database that the ClearML names have opened."""
     while _held:
         _held.pop().close()
+
+
+def read_prefixes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The URI prefixes of a database and what replaces them."""
+    return dict(connection.execute("SELECT prefix, replacement FROM uri_prefixes").fetchall())
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
@@ -293,9 +328,17 @@ def _refuse_newer(applied: set[str], path: str) -> None:
         )
 
 
-def translate(error: duckdb.Error, path: str) -> MasksDBError:
-    """DuckDB's error as one of ours, in one sentence that starts with the place."""
+def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None) -> MasksDBError:
+    """DuckDB's error as one of ours, in one sentence that starts with the place.
+
+    Args:
+        error: the error.
+        path: the database.
+        raised: what a function over pixels raised last, of which DuckDB keeps only the text.
+    """
     text = str(error)
+    if raised is not None and str(raised) in text:
+        return raised
     head = re.split(r"\n\s*\n|\nLINE |\nPossible solutions:", text)[0]
     sentence = re.sub(r"^[A-Z][\w ]*? Error: ", "", " ".join(head.split()))
     if "Could not set lock" in text:

@@ -24,7 +24,7 @@ def names(folder: str) -> tuple[str, ...]:
     """The names of the files in ``sql/<folder>/``, in the order in which DuckDB exports and imports views.
 
     >>> names("macros")
-    ('macros/region_has_value', 'macros/resolve_uri')
+    ('macros/mask_region_values', 'macros/resolve_uri')
     """
     stems = (path.stem for path in (_ROOT / folder).glob("*.sql"))
     return tuple(f"{folder}/{stem}" for stem in sorted(stems, key=lambda stem: stem.replace("_", "~")))

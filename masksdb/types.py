@@ -16,6 +16,9 @@ OnError = Literal["stop", "skip"]
 RowFormat = Literal["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
 """How query results are written."""
 
+DecodeErrors = Literal["raise", "null"]
+"""What a mask that cannot be read is in a query: an error, or NULL and a count."""
+
 CURRENT = "Current"
 """The version name that means the newest draft, else the newest published version."""
 

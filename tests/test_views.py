@@ -123,7 +123,10 @@ def test_regions_answer_to_colours_indexes_and_wildcards(db: masksdb.Database) -
     values = [[1, 1, 1], [9], [-1, 1, -1], [1, 1, 1, 255], [5, 5, 5], None]
     one["rois"] = [{"label": ["x"], "mask": {"id": "seg"} | ({"value": value} if value else {})} for value in values]
     db.ingest([one], dataset="d", media_root="/m")
-    db.connection.execute("INSERT INTO mask_files (mask_file_key, uri, height, width) VALUES (1, '/m/a.png', 10, 20)")
+    db.connection.execute(
+        "INSERT INTO mask_files (mask_file_key, uri, height, width, mode, is_video)"
+        " VALUES (1, '/m/a.png', 10, 20, 'P8', false)"
+    )
     db.connection.execute(REGION, [0, 9, 1, 1, 1, 30, 2, 3, 6, 9, 120, 180])
     db.connection.execute(REGION, [1, 4, 0, 1, 0, 10, 0, 0, 1, 4, 5, 20])
     rows = db.sql("SELECT area, coverage, bbox, centroid FROM mask_roi_regions ORDER BY roi_index").fetchall()

@@ -153,7 +153,9 @@ CREATE TABLE roi_masks (
     source_height INTEGER
 );
 
--- One row per analysed mask image. uri is as resolved for reading; error says why a file could not be read.
+-- One row per analysed mask image. uri is as resolved for reading; timestamp is in milliseconds; fingerprint changes
+-- with the file, pixel_hash with its pixels. In a lossy file each pixel counts for the nearest declared value; snap_key
+-- stands for those values and the tolerance, unassigned are the pixels near none. error says why a file could not be read.
 CREATE TABLE mask_files (
     mask_file_key BIGINT NOT NULL,
     uri VARCHAR NOT NULL,
@@ -172,8 +174,9 @@ CREATE TABLE mask_files (
     analyzed_at TIMESTAMP
 );
 
--- One row per distinct stored value in an analysed mask. sample is the raw palette index or grey level;
--- red, green, blue are as displayed; area in pixels; boxes and sums in pixel indexes.
+-- One row per distinct stored value in an analysed mask (in a lossy one per declared value that is there). sample is the
+-- raw palette index or grey level; red, green, blue are as displayed; area in pixels; boxes and sums in pixel indexes;
+-- rle is COCO's compressed counts.
 CREATE TABLE mask_regions (
     mask_file_key BIGINT NOT NULL,
     region_index INTEGER NOT NULL,
@@ -190,6 +193,21 @@ CREATE TABLE mask_regions (
     sum_x BIGINT,
     sum_y BIGINT,
     rle VARCHAR
+);
+
+-- One row per ROI with run lengths of its own, analysed: area in pixels; boxes and sums in pixel indexes.
+CREATE TABLE roi_regions (
+    frame_key BIGINT NOT NULL,
+    roi_index INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    area BIGINT NOT NULL,
+    x_min INTEGER,
+    y_min INTEGER,
+    x_max INTEGER,
+    y_max INTEGER,
+    sum_x BIGINT,
+    sum_y BIGINT
 );
 
 -- One row per URI prefix that is rewritten when bytes are fetched.

@@ -4,3 +4,4 @@ DELETE FROM sources WHERE frame_key IN (SELECT frame_key FROM dropped_frames);
 DELETE FROM masks WHERE frame_key IN (SELECT frame_key FROM dropped_frames);
 DELETE FROM rois WHERE frame_key IN (SELECT frame_key FROM dropped_frames);
 DELETE FROM roi_masks WHERE frame_key IN (SELECT frame_key FROM dropped_frames);
+DELETE FROM roi_regions WHERE frame_key IN (SELECT frame_key FROM dropped_frames);

@@ -3,48 +3,16 @@
 CREATE OR REPLACE VIEW mask_segment_regions AS
 SELECT
     mask_segments.*,
-    CASE WHEN found.pixels IS NOT NULL THEN coalesce(found.area, 0) END AS area,
-    CASE WHEN found.pixels IS NOT NULL THEN coalesce(found.area, 0) / found.pixels END AS coverage,
-    CASE
-        WHEN found.area > 0
-        THEN struct_pack(
-            x := found.x_min,
-            y := found.y_min,
-            width := found.x_max - found.x_min + 1,
-            height := found.y_max - found.y_min + 1
-        )
-    END AS bbox,
-    CASE WHEN found.area > 0 THEN struct_pack(x := found.sum_x / found.area, y := found.sum_y / found.area) END
-        AS centroid
+    CASE WHEN mask_files.height > 0 THEN coalesce(found.area, 0) END AS area,
+    coalesce(found.area, 0) / (CAST(mask_files.height AS BIGINT) * mask_files.width) AS coverage,
+    found.bbox,
+    found.centroid
 FROM mask_segments
-LEFT JOIN (
-    SELECT
-        mask_files.uri,
-        mask_files."timestamp",
-        wanted."value",
-        min(CAST(mask_files.height AS BIGINT) * mask_files.width) AS pixels,
-        CAST(sum(mask_regions.area) AS BIGINT) AS area,
-        min(mask_regions.x_min) AS x_min,
-        min(mask_regions.y_min) AS y_min,
-        max(mask_regions.x_max) AS x_max,
-        max(mask_regions.y_max) AS y_max,
-        sum(mask_regions.sum_x) AS sum_x,
-        sum(mask_regions.sum_y) AS sum_y
-    FROM mask_files
-    CROSS JOIN (SELECT DISTINCT "value" FROM mask_labels) AS wanted
-    LEFT JOIN mask_regions
-        ON mask_regions.mask_file_key = mask_files.mask_file_key
-        AND region_has_value(
-            wanted."value",
-            mask_regions.sample,
-            mask_regions.red,
-            mask_regions.green,
-            mask_regions.blue,
-            mask_regions.alpha
-        )
-    WHERE mask_files.error IS NULL
-    GROUP BY ALL
-) AS found
-    ON found.uri = mask_segments.mask_uri
-    AND found."value" = mask_segments."value"
-    AND coalesce(found."timestamp" = mask_segments.mask."timestamp", found."timestamp" IS NULL);
+LEFT JOIN mask_files
+    ON mask_files.uri = mask_segments.mask_uri
+    AND coalesce(mask_files."timestamp", -1) = coalesce(mask_segments.mask."timestamp", -1)
+    AND mask_files.error IS NULL
+    -- A colour or a video has no single sample that one integer could stand for.
+    AND (len(mask_segments."value") > 1 OR (mask_files.mode NOT LIKE 'RGB%' AND mask_files.mode NOT LIKE 'LA%' AND NOT mask_files.is_video))
+LEFT JOIN mask_region_values() AS found
+    ON found.mask_file_key = mask_files.mask_file_key AND found."value" = mask_segments."value";

@@ -1,0 +1,31 @@
+"""How masks are read on one database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from masksdb.errors import MasksDBError
+from masksdb.types import DecodeErrors
+
+PIXEL_LIMIT = 1 << 28
+"""Pixels of the largest mask that is decoded."""
+
+
+@dataclass
+class Settings:
+    """How masks are read on one database.
+
+    Attributes:
+        prefixes: URI prefixes and what replaces them.
+        decode_errors: whether a mask that cannot be read is an error or NULL.
+        pixel_limit: pixels of the largest mask that is decoded.
+        failures: how many masks could not be read, where that is NULL.
+        raised: the error that a function raised last.
+    """
+
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    decode_errors: DecodeErrors = "raise"
+    pixel_limit: int = PIXEL_LIMIT
+    failures: int = 0
+    raised: MasksDBError | None = None

@@ -1,0 +1,23 @@
+-- One row per mask image that is visible in version $version_id and dataset $dataset (NULL: in any): uri, timestamp, and the
+-- fingerprint, snap_key, is_lossy and has_rle of its analysis, where it has one without an error.
+SELECT
+    wanted.uri,
+    wanted."timestamp",
+    mask_files.fingerprint,
+    mask_files.snap_key,
+    mask_files.is_lossy,
+    coalesce(with_rle.has_rle, false) AS has_rle
+FROM (
+    SELECT DISTINCT mask_uri AS uri, mask."timestamp" AS "timestamp"
+    FROM frame_masks
+    WHERE mask_uri IS NOT NULL
+        AND ($dataset IS NULL OR dataset = $dataset)
+        AND ($version_id IS NULL OR version_id = $version_id)
+) AS wanted
+LEFT JOIN mask_files
+    ON mask_files.uri = wanted.uri
+    AND coalesce(mask_files."timestamp", -1) = coalesce(wanted."timestamp", -1)
+    AND mask_files.error IS NULL
+LEFT JOIN (SELECT mask_file_key, bool_and(rle IS NOT NULL) AS has_rle FROM mask_regions GROUP BY mask_file_key) AS with_rle
+    ON with_rle.mask_file_key = mask_files.mask_file_key
+ORDER BY wanted.uri, wanted."timestamp";
