@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/installed
 
 .PHONY: demo test bench lint types docs wheel clean
 
-demo: $(INSTALLED)  ## ingest the fixtures, ask questions in SQL, set labels, export
+demo: $(INSTALLED)  ## ingest the fixtures, ask questions in SQL, set labels, export, draw a picture
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
 
 test: $(INSTALLED)  ## all tests
@@ -28,7 +28,7 @@ wheel: $(INSTALLED)  ## build the wheel and use it in an empty environment
 	rm -rf dist build/wheel
 	$(BIN)/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv build/wheel
-	build/wheel/bin/pip install --quiet dist/*.whl
+	build/wheel/bin/pip install --quiet "$$(ls dist/*.whl)[video]"
 	cd build && PATH="$(CURDIR)/build/wheel/bin:$$PATH" sh ../fixtures/demo.sh
 
 $(INSTALLED): pyproject.toml

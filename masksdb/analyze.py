@@ -23,13 +23,11 @@ from masksdb.facts import RED, SAMPLE, MaskFacts, MaskRef, facts_cache
 from masksdb.measures import combined
 from masksdb.media import Located, locate
 from masksdb.statements import statement
+from masksdb.types import LOSSY_TOLERANCE
 from masksdb.versions import find_dataset, find_version
 
 MASKS_AT_ONCE = 256
 ROIS_AT_ONCE = 20_000
-TOLERANCE = 32
-"""By how much a channel of a pixel in a lossy file may differ from the value that it counts for."""
-
 Integers = npt.NDArray[np.int64]
 Values = tuple[tuple[int, ...], ...]
 
@@ -104,7 +102,7 @@ def analyze(
     version: str | None = None,
     *,
     with_rle: bool = False,
-    tolerance: int = TOLERANCE,
+    tolerance: int = LOSSY_TOLERANCE,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> AnalyzeReport:
     """Fill ``mask_files`` and ``mask_regions`` for the masks that are new or have changed.

@@ -77,6 +77,7 @@ class BoundVersion:
         details = self._details
         frame.origin = {"Dataset Name": details.dataset_name, "Version Name": details.version_name}
         frame.media_root = found.media_root
+        frame.prefixes = self.engine.settings.prefixes
         return frame
 
     def add_frames(

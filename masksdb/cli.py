@@ -15,6 +15,7 @@ import click
 
 import masksdb
 from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
+from masksdb.commands.pixels import analyze, media_group, render
 from masksdb.commands.version import version_group
 from masksdb.errors import MasksDBError
 from masksdb.output import output_to, write_rows
@@ -212,6 +213,8 @@ def export(db: str, out: str, dataset: str, version: str | None, format_: Format
 
 
 cli.add_command(version_group)
+for command in (analyze, render, media_group):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -18,10 +18,11 @@ from masksdb.clearml import Dataset, DatasetVersion
 from masksdb.engine import Engine, open_engine
 from masksdb.export import find_frame
 from masksdb.statements import statement
-from masksdb.types import DecodeErrors, Format, IngestReport, OnError
+from masksdb.types import LOSSY_TOLERANCE, OPACITY, DecodeErrors, Format, IngestReport, OnError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from PIL.Image import Image
 
     from masksdb.analyze import AnalyzeReport
     from masksdb.pixels import MaskLike
@@ -285,20 +286,31 @@ class Database:
         version: str | None = None,
         *,
         with_rle: bool = False,
-        tolerance: int | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        tolerance: int = LOSSY_TOLERANCE,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> AnalyzeReport:
         """Read all masks once and keep what is in them in tables; see :func:`masksdb.analyze.analyze`."""
         analysis = importlib.import_module("masksdb.analyze")
         report: AnalyzeReport = analysis.analyze(
-            self._engine,
-            dataset,
-            version,
-            with_rle=with_rle,
-            tolerance=analysis.TOLERANCE if tolerance is None else tolerance,
-            progress=progress or (lambda _done, _total: None),
+            self._engine, dataset, version, with_rle=with_rle, tolerance=tolerance, progress=progress
         )
         return report
+
+    def render(
+        self,
+        frame_ids: Sequence[str],
+        *,
+        dataset: str,
+        version: str | None = None,
+        mask: str | None = None,
+        opacity: float = OPACITY,
+    ) -> Image:
+        """A picture of frames under their masks, to ``save()`` or to show; see :func:`masksdb.render.render`."""
+        rendering = importlib.import_module("masksdb.render")
+        picture: Image = rendering.render(
+            self._engine, frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity
+        )
+        return picture
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
         """One row per version with its status and how many frames, sources, masks and ROIs are visible in it.

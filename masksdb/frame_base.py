@@ -49,12 +49,14 @@ class FrameObject:
     Attributes:
         origin: names of the dataset and version that the frame came from; empty for a new one.
         media_root: the folder that its relative URIs are relative to; None is the working directory.
+        prefixes: URI prefixes of its database, and what to read from instead.
     """
 
     def __init__(self) -> None:
         self._object: dict[str, Any] = {}
         self.origin: dict[str, str] = {}
         self.media_root: str | None = None
+        self.prefixes: Mapping[str, str] = {}
 
     blob = Member[str]("_object", "blob")
 

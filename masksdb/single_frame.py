@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from masksdb.annotations import Annotation, Fresh, ImageAnnotation, Mask, annotations_of
-from masksdb.errors import UsageError
+from masksdb.errors import MaskDecodeError, MasksDBError, UsageError
 from masksdb.frame_base import DEFAULT_SOURCE, FrameObject, Member, frame_dict, random_id, stable_id
+from masksdb.media import locate
 
 
 class SingleFrame(FrameObject):
@@ -261,12 +261,12 @@ class SingleFrame(FrameObject):
     def get_local_source(
         self, raise_on_error: bool = False, skip_size_check: bool = False, force_download: bool = False
     ) -> str | None:
-        """The path of a local file with the source's content; None, and a line in the log, where there is none.
+        """The path of a local file with the source's content, fetched if need be; None and a log line if that fails.
 
         Args:
             raise_on_error: raise ValueError instead.
             skip_size_check: take an empty file too.
-            force_download: no effect on local files.
+            force_download: no effect; what has changed at its source is fetched again.
         """
         return self._local(self.source, raise_on_error, skip_size_check, force_download)
 
@@ -297,18 +297,18 @@ class SingleFrame(FrameObject):
         }
 
     def _local(self, uri: str | None, raise_on_error: bool, skip_size_check: bool, force_download: bool) -> str | None:
-        path = _local_path(uri or "", self.media_root)
-        if path and os.path.isfile(path) and (skip_size_check or os.path.getsize(path)):
-            return path
-        if raise_on_error:
-            raise UsageError(f"{uri}: no local file")
-        import logging  # only here, for it would cost every start of the program some milliseconds
+        try:
+            if not uri:
+                raise MaskDecodeError("get_local_source", "the frame names no file")
+            resolved = uri if "://" in uri else os.path.join(self.media_root or "", uri)
+            found = locate(resolved, self.prefixes)
+            if not found.size and not skip_size_check:
+                raise MaskDecodeError(uri, "an empty file")
+            return found.path
+        except MasksDBError as error:
+            if raise_on_error:
+                raise UsageError(f"no local file: {error}") from None
+            import logging  # only here, for it would cost every start of the program some milliseconds
 
-        logging.getLogger("masksdb").warning("%s: no local file", uri)
+            logging.getLogger("masksdb").warning("no local file: %s", error)
         return None
-
-
-def _local_path(uri: str, media_root: str | None) -> str | None:
-    if uri.startswith("file://"):
-        return urllib.parse.unquote(urllib.parse.urlsplit(uri).path)
-    return None if "://" in uri else os.path.join(media_root or "", uri)

@@ -19,6 +19,12 @@ RowFormat = Literal["table", "json", "jsonl", "csv", "markdown", "parquet", "arr
 DecodeErrors = Literal["raise", "null"]
 """What a mask that cannot be read is in a query: an error, or NULL and a count."""
 
+LOSSY_TOLERANCE = 32
+"""By how much a channel of a pixel in a lossy file may differ from the value that it counts for."""
+
+OPACITY = 0.6
+"""How much of a pixel in a picture is its label's colour."""
+
 CURRENT = "Current"
 """The version name that means the newest draft, else the newest published version."""
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 from common import ROOT
+from PIL import Image, ImageChops
 
 import masksdb
 
@@ -67,9 +69,13 @@ def test_the_fixtures_are_what_their_script_writes(tmp_path: Path) -> None:
     (tmp_path / "street").mkdir()
     subprocess.run([sys.executable, str(copy)], check=True)
     assert (tmp_path / "street" / "frames.jsonl").read_text() == (ROOT / "fixtures/street/frames.jsonl").read_text()
-    from PIL import Image, ImageChops
-
+    frames: list[list[bytes]] = []
     for path in (ROOT / "fixtures" / "street").glob("*/*.png"):
         with Image.open(path) as ours, Image.open(tmp_path / path.relative_to(ROOT / "fixtures")) as made:
             assert (ours.mode, ours.size, ours.getpalette()) == (made.mode, made.size, made.getpalette())
             assert ImageChops.difference(ours, made).getbbox() is None, path
+    for folder in (ROOT / "fixtures", tmp_path):
+        with av.open(folder / "drive" / "seg.mp4") as video:
+            frames.append([frame.to_ndarray(format="rgb24").tobytes() for frame in video.decode(video=0)])
+    assert frames[0] == frames[1]
+    assert len(frames[0]) == 10
