@@ -27,6 +27,8 @@ NO_SAMPLE = -1
 
 _MODES = {png.GREY: "grey", png.RGB: "rgb", png.PALETTE: "palette", png.GREY_ALPHA: "grey_alpha", png.RGB_ALPHA: "rgba"}
 _CHANNEL_MODES = {1: "grey", 2: "grey_alpha", 3: "rgb", 4: "rgba"}
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how to turn a picture to show it upright."""
 _LOSSY_FORMATS = ("JPEG", "JPEG2000", "AVIF", "HEIF", "MPO")
 
 
@@ -182,10 +184,13 @@ def _decode_other(data: bytes, uri: str, pixel_limit: int) -> MaskImage:
                     "content_type": Image.MIME.get(image.format or "", "image"),
                     "is_lossy": _is_lossy(image, data),
                 }
+                # Of all formats Pillow turns only this one.
+                orientation = image.getexif().get(_ORIENTATION, 1) if image.format == "TIFF" else 1
                 if image.mode == "P":
-                    return MaskImage(np.asarray(image), "palette", palette=_pillow_palette(image), **about)
+                    samples = _turned_back(np.asarray(image), orientation)
+                    return MaskImage(samples, "palette", palette=_pillow_palette(image), **about)
                 if image.mode == "1":
-                    return MaskImage(np.asarray(image).astype(np.uint8), "grey", depth=1, **about)
+                    return MaskImage(_turned_back(np.asarray(image).astype(np.uint8), orientation), "grey", 1, **about)
                 mode = None if image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I") else "RGB"
             samples = iio.imread(io.BytesIO(data), plugin="pillow", index=0, mode=mode)
     except UnidentifiedImageError:
@@ -194,7 +199,18 @@ def _decode_other(data: bytes, uri: str, pixel_limit: int) -> MaskImage:
         raise MaskDecodeError(uri, f"too large for Pillow: {error}") from None
     except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
         raise MaskDecodeError(uri, f"a damaged image: {error}") from None
-    return _from_array(samples, uri, about)
+    return _from_array(_turned_back(samples, orientation), uri, about)
+
+
+def _turned_back(samples: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Pixels as stored, of those that were turned or flipped to be shown upright."""
+    if orientation in (5, 6, 7, 8):
+        samples = np.swapaxes(samples, 0, 1)
+    if orientation in (3, 4, 7, 6):
+        samples = samples[::-1]
+    if orientation in (2, 3, 7, 8):
+        samples = samples[:, ::-1]
+    return np.ascontiguousarray(samples)
 
 
 def _from_array(samples: npt.NDArray[Any], uri: str, about: dict[str, Any]) -> MaskImage:

@@ -339,6 +339,9 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
     text = str(error)
     if raised is not None and str(raised) in text:
         return raised
+    own = re.search(r"executing the UDF: (?:MaskDecode|Usage|UnsupportedFormat|MasksDB)Error: (.*)", text)
+    if own:
+        return MasksDBError(own[1])
     head = re.split(r"\n\s*\n|\nLINE |\nPossible solutions:", text)[0]
     sentence = re.sub(r"^[A-Z][\w ]*? Error: ", "", " ".join(head.split()))
     if "Could not set lock" in text:

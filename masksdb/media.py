@@ -83,7 +83,8 @@ def locate(uri: str, prefixes: Mapping[str, str]) -> Located:
         found = os.stat(path)
     except (OSError, ValueError) as error:
         where = "" if path == uri else f" {path}"
-        raise MaskDecodeError(uri, f"no such file{where}: {getattr(error, 'strerror', None) or error}") from None
+        reason = "" if isinstance(error, FileNotFoundError) else f": {getattr(error, 'strerror', None) or error}"
+        raise MaskDecodeError(uri, f"no such file{where}{reason}") from None
     if not stat.S_ISREG(found.st_mode):
         raise MaskDecodeError(uri, "not a file")
     return Located(path, fetched, f"{found.st_size}-{found.st_mtime_ns}", found.st_size)

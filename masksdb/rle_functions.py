@@ -15,11 +15,18 @@ from masksdb.settings import Settings
 
 def _regions(column: Column) -> list[tuple[int, int, rle.Counts] | None]:
     """The regions of a column of COCO run lengths: height, width, run lengths."""
+    kind = column.type
+    if not (
+        pa.types.is_null(kind) or (pa.types.is_struct(kind) and {"size", "counts"} <= {each.name for each in kind})
+    ):
+        raise UsageError(f"rle: found {kind}, expected a struct of size and counts, as mask_rle returns it")
     found: list[tuple[int, int, rle.Counts] | None] = []
     for value in column.to_pylist():
         if value is None or value["size"] is None or value["counts"] is None:
             found.append(None)
             continue
+        if len(value["size"]) != 2 or None in value["size"] or not isinstance(value["counts"], str):
+            raise UsageError(f"rle: found {value}, expected a size of [height, width] and counts as text")
         height, width = value["size"]
         counts = rle.decode_counts(value["counts"])
         rle.check_size(counts, height, width)
