@@ -127,7 +127,8 @@ def test_no_orientation_turns_a_mask(format: str, orientation: int) -> None:
     pixels[:8, :16], pixels[:8, 24:] = 255, 100
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options: dict[str, Any] = {"JPEG": {"quality": 100}, "WEBP": {"lossless": True}}.get(format, {})
+    every: dict[str, dict[str, Any]] = {"JPEG": {"quality": 100}, "WEBP": {"lossless": True}}
+    options = every.get(format, {})
     image = decoded(saved(Image.fromarray(pixels), format, exif=exif, **options))
     grey: Any = image.samples if image.samples.ndim == 2 else image.samples[:, :, 0]
     assert grey.shape == pixels.shape
