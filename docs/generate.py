@@ -1,22 +1,34 @@
 """Writes what in the documentation comes from the code, so that it cannot drift: a test compares.
 
-docs/schema.md comes from the comments and columns of sql/, docs/cli.md from the commands' help, and the answers in
-README.md from running its queries.
+docs/schema.md comes from the comments and columns of sql/, docs/cli.md from the commands' help,
+the layouts in docs/formats.md from what their modules say, the answers in README.md,
+docs/pixels.md and docs/evaluation.md from running their queries and commands.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import inspect
 import io
 import json
 import re
-from collections.abc import Iterator
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import click
+from click.testing import CliRunner
+from PIL import Image, ImageChops
 
 import masksdb
+from masksdb.check import VIEWS
 from masksdb.cli import cli
+from masksdb.formats.registry import FORMATS, layout_module
 from masksdb.output import write_rows
+from masksdb.registration import FUNCTIONS
 from masksdb.statements import names, statement
 
 ROOT = Path(__file__).parent.parent
@@ -54,8 +66,9 @@ def schema_page() -> str:
                 page.append(f"### `{table}`\n\n{opening_comment(comment)}\n")
                 page.append(f"| column | type |\n| --- | --- |\n{columns_of(db, table)}")
         page.append("## Views\n")
-        for name in names("views"):
-            view = name.removeprefix("views/")
+        db.check()
+        for name in [*names("views"), *names(VIEWS)]:
+            view = name.rpartition("/")[2]
             page.append(f"### `{view}`\n\n{opening_comment(statement(name))}\n")
             page.append(f"| column | type |\n| --- | --- |\n{columns_of(db, view)}")
         page.append("## Macros\n")
@@ -78,22 +91,105 @@ def cli_page() -> str:
     return "# The command line\n\nGenerated from `--help` by `make docs`.\n\n" + "\n".join(help_texts(cli, "masksdb"))
 
 
-def readme() -> str:
-    """README.md with the answer below each query as it comes out now."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def functions_table() -> str:
+    """The SQL functions, what they return, and what it is."""
+    rows = ["| function | returns | |", "| --- | --- | --- |"]
+    for name, function in FUNCTIONS.items():
+        kernel = getattr(importlib.import_module(function.module), name)
+        parameters = [
+            each.name + (" := 0" if each.name == "tolerance" else " := NULL" if each.default is None else "")
+            for each in list(inspect.signature(kernel).parameters.values())[1:]
+        ]
+        text = (kernel.__doc__ or "").splitlines()[0]
+        rows.append(f"| `{name}({', '.join(parameters)})` | {function.returns.replace(chr(34), '')} | {text} |")
+    return "\n".join(rows)
+
+
+def answered_page(name: str, *, is_checked: bool = False) -> str:
+    """A page with the answer below each query as it comes out now, and the table of functions where it has one."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    table = f"<!-- functions -->\n{functions_table()}\n<!-- end -->"
+    text = re.sub(r"<!-- functions -->\n.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
     with masksdb.connect(":memory:") as db:
         db.ingest(STREET / "frames.jsonl", dataset="street", version="v1")
         db.version("street").set_metadata({"mask_labels": json.loads((STREET / "labels.json").read_text())})
-
-        def answered(found: re.Match[str]) -> str:
-            out = io.StringIO()
-            write_rows(db.sql(found[1]), "table", out)
-            return f"```sql\n{found[1]}```\n```text\n{out.getvalue()}```\n"
-
-        return re.sub(r"```sql\n(.*?)```\n```text\n(.*?)```\n", answered, text, flags=re.DOTALL)
+        if is_checked:
+            db.check()
+        return answered(text, db)
 
 
-PAGES = {"docs/schema.md": schema_page, "docs/cli.md": cli_page, "README.md": readme}
+def answered(text: str, db: masksdb.Database) -> str:
+    """A text with the answer below each query as it comes out now."""
+
+    def written(found: re.Match[str]) -> str:
+        out = io.StringIO()
+        write_rows(db.sql(found[1]), "table", out)
+        return f"```sql\n{found[1]}```\n```text\n{out.getvalue()}```\n"
+
+    return re.sub(r"```sql\n(.*?)```\n```text\n(.*?)```\n", written, text, flags=re.DOTALL)
+
+
+def write_predictions(folder: Path) -> None:
+    """A database of the street frames and of predictions: their masks moved, at night with persons as cars."""
+    labels = {"mask_labels": json.loads((STREET / "labels.json").read_text())}
+    with masksdb.connect(folder / "street.duckdb") as db:
+        db.ingest(STREET / "frames.jsonl", dataset="street", version="v1")
+        db.version("street", "v1").set_metadata(labels)
+        predicted = []
+        for frame in (db.get_frame("street", "v1", row[0]) for row in db.sql("SELECT frame_id FROM frames").fetchall()):
+            path = folder / f"{frame['id']}.png"
+            with Image.open(STREET / "seg" / path.name) as image:
+                moved = ImageChops.offset(image, 4, 1)
+            if frame["meta"]["night"]:
+                pixels = moved.load()
+                assert pixels is not None
+                for x, y in ((x, y) for x in range(moved.width) for y in range(moved.height)):
+                    if pixels[x, y] == (220, 20, 60):
+                        pixels[x, y] = (0, 0, 142)
+            moved.save(path)
+            predicted.append({"id": frame["id"], "sources": [{"masks": [{"id": "seg", "uri": str(path)}]}]})
+        db.ingest(predicted, dataset="street", version="moved")
+        db.version("street", "moved").set_metadata(labels)
+
+
+def evaluation_page(picture: Path | None = None) -> str:
+    """The text of docs/evaluation.md with what its commands and query print now; its picture goes to a file."""
+    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        write_predictions(Path(folder))
+
+        def printed(found: re.Match[str]) -> str:
+            done = CliRunner().invoke(cli, shlex.split(found[1])[1:], catch_exceptions=False)
+            return f"```sh\n{found[1]}```\n```text\n{done.stdout}```\n"
+
+        text = re.sub(r"```sh\n(masksdb evaluate .*?)```\n```text\n(.*?)```\n", printed, text, flags=re.DOTALL)
+        if picture is not None:
+            with Image.open("confusion.png") as drawn:
+                drawn.convert("P", palette=Image.Palette.ADAPTIVE).save(picture, optimize=True)
+        with masksdb.connect("street.duckdb") as db:
+            return answered(text, db)
+
+
+def formats_page() -> str:
+    """The text of docs/formats.md, with what the module of each layout says of it."""
+    sections = []
+    for name, layout in FORMATS.items():
+        text = (layout_module(name).__doc__ or "").strip()
+        sections.append(f"## {name}\n\n*{layout.direction}.* {text.replace('``', '`')}\n")
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    layouts = "<!-- layouts -->\n" + "\n".join(sections) + "<!-- end -->"
+    return re.sub(r"<!-- layouts -->\n.*?<!-- end -->", lambda _: layouts, page, flags=re.DOTALL)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/schema.md": schema_page,
+    "docs/cli.md": cli_page,
+    "docs/formats.md": formats_page,
+    "docs/pixels.md": partial(answered_page, "docs/pixels.md"),
+    "docs/checks.md": partial(answered_page, "docs/checks.md", is_checked=True),
+    "docs/evaluation.md": evaluation_page,
+    "README.md": partial(answered_page, "README.md"),
+}
 
 
 def main() -> None:
@@ -101,6 +197,7 @@ def main() -> None:
     for name, page in PAGES.items():
         (ROOT / name).write_text(page(), encoding="utf-8")
         click.echo(f"wrote {name}", err=True)
+    evaluation_page(ROOT / "docs" / "confusion.png")
 
 
 if __name__ == "__main__":

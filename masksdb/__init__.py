@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from masksdb.annotations import ImageAnnotation
     from masksdb.clearml import Dataset, DatasetVersion
     from masksdb.database import Database, connect
+    from masksdb.dataview import DataView
     from masksdb.engine import set_default
     from masksdb.errors import (
         DatabaseLockedError,
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from masksdb.pixels import register, to_numpy
     from masksdb.single_frame import SingleFrame
     from masksdb.types import IngestReport
+    from masksdb.view_model import IterationOrder
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DataView",
     "Database",
     "DatabaseLockedError",
     "Dataset",
@@ -45,6 +48,7 @@ __all__ = [
     "ImageAnnotation",
     "IngestError",
     "IngestReport",
+    "IterationOrder",
     "MaskDecodeError",
     "MasksDBError",
     "NotFoundError",
@@ -61,12 +65,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DataView": "dataview",
     "Database": "database",
     "Dataset": "clearml",
     "DatasetVersion": "clearml",
     "FrameGroup": "frame_group",
     "ImageAnnotation": "annotations",
     "IngestReport": "types",
+    "IterationOrder": "view_model",
     "SingleFrame": "single_frame",
     "connect": "database",
     "register": "pixels",

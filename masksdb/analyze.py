@@ -7,7 +7,7 @@ was are left alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from masksdb import rle
+from masksdb import polygons, rle
 from masksdb.decode import NO_SAMPLE
 from masksdb.engine import Engine
 from masksdb.errors import MasksDBError, UsageError
@@ -117,7 +117,7 @@ def analyze(
 
     Returns:
         How many masks were analysed and unchanged, and which could not be read: their row in ``mask_files`` has the
-        reason, and they are tried again the next time.
+        reason, and they are tried again the next time. ROIs whose own geometry makes no sense are among the failures.
 
     Raises:
         NotFoundError: no such dataset or version.
@@ -136,8 +136,9 @@ def analyze(
     for start in range(0, len(masks), MASKS_AT_ONCE):
         analysis.take(masks[start : start + MASKS_AT_ONCE])
         progress(min(start + MASKS_AT_ONCE, len(masks)), len(masks))
+    unchanged = len(masks) - analysis.analyzed - len(analysis.failures)
     analysis.take_rois()
-    return AnalyzeReport(analysis.analyzed, len(masks) - analysis.analyzed - len(analysis.failures), analysis.failures)
+    return AnalyzeReport(analysis.analyzed, unchanged, analysis.failures)
 
 
 class _Analysis:
@@ -177,7 +178,7 @@ class _Analysis:
                 values = declared.get(ref)
                 stored = _stored(facts) if values is None else _snapped(facts, values, self.tolerance)
                 row |= _about(facts, found)
-                row |= {"snap_key": values and self._snap_key(values), "unassigned": stored.unassigned}
+                row |= {"snap_key": None if values is None else self._snap_key(values), "unassigned": stored.unassigned}
                 regions += self._region_rows(place, facts, stored)
                 self.analyzed += 1
             elif isinstance(facts, MasksDBError):
@@ -228,10 +229,11 @@ class _Analysis:
                 cursor.execute(statement(f"analyze/{name}"), {"first_key": row[0]})
 
     def take_rois(self) -> None:
-        """Analyse the ROIs that have run lengths of their own."""
+        """Analyse the ROIs that have run lengths or a polygon of their own."""
         with self.engine.reading() as cursor:
             for batch in cursor.sql(statement("analyze/wanted_rois")).to_arrow_reader(ROIS_AT_ONCE):
-                rows = [_roi_row(*row.values()) for row in batch.to_pylist()]
+                rows, failures = _roi_rows(batch.to_pylist())
+                self.failures += failures
                 with self.engine.transaction() as writer:
                     writer.register("new_regions", pa.Table.from_pylist(rows, _ROI_REGIONS))
                     writer.execute(statement("analyze/insert_roi_regions"))
@@ -296,12 +298,30 @@ def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:
     return [value[0] if is_grey else NO_SAMPLE, *value[:3], value[3] if len(value) == 4 else facts.image.maximum]
 
 
-def _roi_row(frame_key: int, roi_index: int, region: dict[str, Any]) -> dict[str, Any]:
-    height, width = region["size"]
-    counts = rle.decode_counts(region["counts"])
-    rle.check_size(counts, height, width)
+def _roi_rows(rois: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[MasksDBError]]:
+    """The rows of ``roi_regions`` of ROIs, as ``analyze/wanted_rois`` gives them; and why some have none."""
+    rows, failures, outlined = [], [], []
+    for roi in rois:
+        try:
+            if roi["poly"] is not None:
+                outlined.append((roi, polygons.split_parts(roi["poly"])))
+                continue
+            height, width = roi["rle"]["size"]
+            counts = rle.decode_counts(roi["rle"]["counts"])
+            rle.check_size(counts, height, width)
+            rows.append(_roi_row(roi, counts, height, width))
+        except MasksDBError as error:
+            failures.append(MasksDBError(f"frame {roi['frame_id']}, rois[{roi['roi_index']}]: {error}"))
+    heights, widths = ([roi[side] for roi, _ in outlined] for side in ("height", "width"))
+    filled = polygons.rasterize([parts for _, parts in outlined], heights, widths)
+    for (roi, _), counts in zip(outlined, filled, strict=True):
+        rows.append(_roi_row(roi, counts, roi["height"], roi["width"]))
+    return rows, failures
+
+
+def _roi_row(roi: Mapping[str, Any], counts: rle.Counts, height: int, width: int) -> dict[str, Any]:
     box = rle.box(counts, height) or rle.Box(0, 0, 0, 0)
     sum_x, sum_y = rle.sums(counts, height)
     corners = (box.x, box.y, box.x + box.width - 1, box.y + box.height - 1)
     sizes = dict(zip(SIZES, (rle.area(counts), *corners, sum_x, sum_y), strict=True))
-    return {"frame_key": frame_key, "roi_index": roi_index, "height": height, "width": width, **sizes}
+    return {"frame_key": roi["frame_key"], "roi_index": roi["roi_index"], "height": height, "width": width, **sizes}

@@ -43,12 +43,14 @@ class Annotation:
         roi: the JSON object that is stored.
         place: where it stood among the ROIs of the frame that it came from; infinity for a new one.
         argument: the argument of ``SingleFrame.add_annotation`` that takes this shape.
+        label_enum: the number of its label in the DataView that it came from, -1 for none.
     """
 
     argument: ClassVar[str] = ""
     type_name: ClassVar[str] = ""
     roi: dict[str, Any]
     place: float = math.inf
+    label_enum: int | None = None
 
     def __init__(
         self,

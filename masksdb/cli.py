@@ -14,12 +14,24 @@ from typing import Any
 import click
 
 import masksdb
-from masksdb.commands.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
+from masksdb.commands.answers import check, evaluate
+from masksdb.commands.convert import export, formats
+from masksdb.commands.options import (
+    DATABASE,
+    ROW_FORMATS,
+    dataset_option,
+    echo_notes,
+    output_options,
+    version_option,
+)
 from masksdb.commands.pixels import analyze, media_group, render
+from masksdb.commands.split import split
 from masksdb.commands.version import version_group
+from masksdb.commands.view import view_group
 from masksdb.errors import MasksDBError
+from masksdb.formats.registry import AUTO, FORMATS
 from masksdb.output import output_to, write_rows
-from masksdb.types import Format, OnError, RowFormat
+from masksdb.types import OnError, RowFormat
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,13 +49,20 @@ def cli(debug: bool) -> None:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["frames"]),
-    default="frames",
+    type=click.Choice([AUTO, *(name for name, layout in FORMATS.items() if layout.is_read)]),
+    default=AUTO,
     show_default=True,
-    help="Layout of the sources.",
+    metavar="NAME",
+    help="Layout of the sources; auto looks, and says what it takes them for. 'masksdb formats' lists them.",
 )
 @click.option(
     "--media-root", metavar="DIR", help="What relative URIs are relative to; without it the folder of each file."
+)
+@click.option(
+    "--rasterize",
+    metavar="DIR",
+    type=click.Path(),
+    help="Write mask PNGs here for annotations that come as polygons or run lengths alone.",
 )
 @click.option(
     "--on-error",
@@ -57,17 +76,20 @@ def ingest(
     sources: tuple[str, ...],
     dataset: str,
     version: str | None,
-    format_: Format,
+    format_: str,
     media_root: str | None,
+    rasterize: str | None,
     on_error: OnError,
 ) -> None:
-    r"""Read frames into a version of a dataset.
+    r"""Read frames, or a dataset in the layout of another tool, into a version of a dataset.
 
     SOURCE is a file of JSON lines, an array, an object or {"frames": [...]}, also as .gz or .zst; a folder or a
-    pattern of such files; or '-' for standard input. Frames that are there already stay as they are.
+    pattern of such files; '-' for standard input; or the folder or file of a dataset that 'masksdb formats' lists.
+    Frames that are there already stay as they are.
 
     \b
     masksdb ingest cars.duckdb frames.jsonl --dataset cars --version v1
+    masksdb ingest city.duckdb /data/cityscapes --dataset city
     """
     if media_root and "://" not in media_root and not os.path.isdir(media_root):
         click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
@@ -75,7 +97,13 @@ def ingest(
     try:
         with masksdb.connect(db) as database:
             report = database.ingest(
-                *sources, dataset=dataset, version=version, format=format_, media_root=media_root, on_error=on_error
+                *sources,
+                dataset=dataset,
+                version=version,
+                format=format_,
+                media_root=media_root,
+                on_error=on_error,
+                rasterize=rasterize,
             )
     except BaseException:
         if is_new:
@@ -83,6 +111,7 @@ def ingest(
             with contextlib.suppress(OSError):
                 os.remove(db)
         raise
+    echo_notes(report.notes)
     click.echo(str(report), err=True)
     if report.rejected:
         click.echo(f"Warning: {report.rejected} records were refused; see the table 'rejects'", err=True)
@@ -191,29 +220,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-@cli.command()
-@DATABASE
-@click.argument("out", type=click.Path(allow_dash=True))
-@dataset_option
-@version_option
-@click.option(
-    "--format", "format_", type=click.Choice(["frames"]), default="frames", show_default=True, help="Layout to write."
-)
-def export(db: str, out: str, dataset: str, version: str | None, format_: Format) -> None:
-    r"""Write the frames of a version to OUT, as they were ingested ('-' is standard output).
-
-    OUT gets one array where its name ends in .json, else JSON lines.
-
-    \b
-    masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
-    """
-    with masksdb.connect(db, read_only=True) as database:
-        count = database.export(out, dataset=dataset, version=version, format=format_)
-    click.echo(f"{out}: {count} frames", err=True)
-
-
 cli.add_command(version_group)
-for command in (analyze, render, media_group):
+cli.add_command(view_group)
+for command in (analyze, check, render, media_group, export, formats, evaluate, split):
     cli.add_command(command)
 
 
@@ -224,15 +233,23 @@ def main() -> None:
     """
     statuses: list[int] = []
     stopped = threading.Event()
-    worker = threading.Thread(target=lambda: statuses.append(_run(stopped)), daemon=True)
-    worker.start()
+    finished = threading.Event()
+
+    def work() -> None:
+        try:
+            statuses.append(_run(stopped))
+        finally:
+            finished.set()
+
+    threading.Thread(target=work, daemon=True).start()
     try:
-        worker.join()
+        # A join() that was interrupted would take the thread for ended from then on.
+        finished.wait()
     except KeyboardInterrupt:
         stopped.set()
         if "masksdb.engine" in sys.modules:
             importlib.import_module("masksdb.engine").interrupt_all()
-        worker.join(timeout=0.8)
+        finished.wait(timeout=0.8)
         # Whatever still runs, a database is left as a kill leaves it: none or all of it is there.
         os._exit(130)
     sys.exit(statuses[0] if statuses else 1)

@@ -17,15 +17,20 @@ from masksdb.changes import VersionChanges, version_changes
 from masksdb.clearml import Dataset, DatasetVersion
 from masksdb.engine import Engine, open_engine
 from masksdb.export import find_frame
+from masksdb.formats.registry import AUTO, FRAMES
 from masksdb.statements import statement
-from masksdb.types import LOSSY_TOLERANCE, OPACITY, DecodeErrors, Format, IngestReport, OnError
+from masksdb.training import Training
+from masksdb.types import LOSSY_TOLERANCE, OPACITY, DecodeErrors, IngestReport, OnError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
     from masksdb.analyze import AnalyzeReport
+    from masksdb.check import CheckReport
+    from masksdb.loss import LossReport
     from masksdb.pixels import MaskLike
+    from masksdb.scores import Evaluation
     from masksdb.staging import Source
 
 
@@ -78,7 +83,7 @@ def connect(
     return Database(open_engine(path, read_only=read_only, create=create, decode_errors=decode_errors))
 
 
-class Database:
+class Database(Training):
     """An open database file. Get one with :func:`connect`."""
 
     def __init__(self, engine: Engine) -> None:
@@ -161,9 +166,10 @@ class Database:
         *sources: Source,
         dataset: str,
         version: str | None = None,
-        format: Format = "frames",
+        format: str = AUTO,
         media_root: str | os.PathLike[str] | None = None,
         on_error: OnError = "stop",
+        rasterize: str | os.PathLike[str] | None = None,
     ) -> IngestReport:
         """Read frames into a draft version; see :func:`masksdb.ingest.ingest`."""
         return masksdb.ingest.ingest(
@@ -174,13 +180,42 @@ class Database:
             format=format,
             media_root=media_root,
             on_error=on_error,
+            rasterize=rasterize,
         )
 
     def export(
-        self, out: str | os.PathLike[str], *, dataset: str, version: str | None = None, format: Format = "frames"
-    ) -> int:
-        """Write the frames of a version to a file; see :func:`masksdb.export.export`."""
-        return masksdb.export.export(self._engine, out, dataset=dataset, version=version, format=format)
+        self,
+        out: str | os.PathLike[str],
+        *,
+        dataset: str,
+        version: str | None = None,
+        format: str = FRAMES,
+        masks: Sequence[str] = (),
+        with_images: bool = False,
+        refuse_loss: bool = False,
+        **options: Any,
+    ) -> int | LossReport:
+        """Write the frames of a version to a file, or in the layout of another tool into a new folder.
+
+        Returns:
+            How many frames were written (see :func:`masksdb.export.export`); of another layout what was lost on the
+            way (see :func:`masksdb.convert.convert`).
+        """
+        if format == FRAMES:
+            return masksdb.export.export(self._engine, out, dataset=dataset, version=version)
+        conversion = importlib.import_module("masksdb.convert")
+        report: LossReport = conversion.convert(
+            self._engine,
+            out,
+            dataset=dataset,
+            version=version,
+            format=format,
+            masks=masks,
+            with_images=with_images,
+            refuse_loss=refuse_loss,
+            options=options,
+        )
+        return report
 
     def get_frame(self, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:
         """One frame as the dict that was ingested.
@@ -251,9 +286,8 @@ class Database:
         child_name: str | None = None,
     ) -> DatasetVersion:
         """Publish a draft and go on in a child of it; see :meth:`masksdb.DatasetVersion.create_snapshot`."""
-        child = catalog.create_snapshot(
-            self._engine, dataset, version, publish_name=publish_name, child_name=child_name
-        )  # fmt: skip
+        names = {"publish_name": publish_name, "child_name": child_name}
+        child = catalog.create_snapshot(self._engine, dataset, version, **names)
         return DatasetVersion(self._engine, child)
 
     def changes(self, dataset: str, from_version: str, to_version: str) -> VersionChanges:
@@ -296,6 +330,20 @@ class Database:
         )
         return report
 
+    def check(self, dataset: str | None = None, version: str | None = None, **options: Any) -> CheckReport:
+        """Look at all masks and images, and tell what is wrong with them; see :func:`masksdb.check.check`.
+
+        >>> with connect(":memory:") as db:
+        ...     frame = {"id": "a", "sources": [{"id": "s"}], "rois": [{"label": ["car"], "mask": {"value": [7]}}]}
+        ...     report = db.ingest([frame], dataset="cars", version="v1")
+        ...     print(db.check("cars", small_region=20))
+        1 error, 0 warnings, 0 notes
+          error: roi_without_mask: 1
+        """
+        checking = importlib.import_module("masksdb.check")
+        report: CheckReport = checking.check(self._engine, dataset, version, **options)
+        return report
+
     def render(
         self,
         frame_ids: Sequence[str],
@@ -311,6 +359,22 @@ class Database:
             self._engine, frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity
         )
         return picture
+
+    def evaluate(
+        self,
+        truth: str,
+        prediction: str,
+        *,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+        **options: Any,
+    ) -> Evaluation:
+        """How well masks fit those of another version, named as ``DATASET/VERSION``; see :mod:`masksdb.evaluate`.
+
+        ``options`` are those of :class:`masksdb.scores.Options`.
+        """
+        evaluating, scores = map(importlib.import_module, ("masksdb.evaluate", "masksdb.scores"))
+        found: Evaluation = evaluating.evaluate(self._engine, truth, prediction, scores.Options(**options), progress)
+        return found
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
         """One row per version with its status and how many frames, sources, masks and ROIs are visible in it.

@@ -121,6 +121,7 @@ def _decode_png(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> Mas
     try:
         header = png.read_header(data)
         _check_size(header.height, header.width, uri, pixel_limit)
+        png.check_length(data, header)
         if header.is_interlaced and header.depth < 8:
             return _from_pillow_interlaced(data, header)
         samples = png.read_samples(data, header, is_beside=is_beside)
@@ -133,8 +134,12 @@ def _png_image(samples: Samples, header: png.PngHeader) -> MaskImage:
     palette, transparent = None, None
     if header.palette is not None and header.colour == png.PALETTE:
         palette = _palette(header.palette, header.transparency or b"")
-    elif header.transparency and header.colour in (png.GREY, png.RGB):
-        transparent = struct.unpack(f">{len(header.transparency) // 2}H", header.transparency)
+    elif header.colour in (png.GREY, png.RGB) and header.transparency:
+        count = png.CHANNELS[header.colour]
+        # Of another length it is ignored, as all decoders do.
+        transparent = (
+            struct.unpack(f">{count}H", header.transparency) if len(header.transparency) == 2 * count else None
+        )
     return MaskImage(samples, _MODES[header.colour], header.depth, "image/png", palette, transparent)
 
 
@@ -142,6 +147,7 @@ def _from_pillow_interlaced(data: bytes, header: png.PngHeader) -> MaskImage:
     """Packed pixels in seven passes, which Pillow decodes and spreads to 8 bits: taken back, which loses nothing."""
     from PIL import Image
 
+    png.check_pixels(data)
     try:
         with Image.open(io.BytesIO(data)) as image:
             samples = np.asarray(image).astype(np.uint8)
@@ -167,7 +173,7 @@ def _palette(colours: bytes, alpha: bytes) -> npt.NDArray[np.uint8]:
 def _check_size(height: int, width: int, uri: str, pixel_limit: int) -> None:
     if height * width > pixel_limit:
         raise MaskDecodeError(
-            uri, f"{width} x {height} pixels, more than the limit of {pixel_limit:,}; raise it with pixel_limit"
+            uri, f"{width} x {height} pixels, more than the limit of {pixel_limit:,}; raise it with MASKSDB_PIXEL_LIMIT"
         )
 
 
@@ -197,7 +203,10 @@ def _decode_other(data: bytes, uri: str, pixel_limit: int) -> MaskImage:
         raise MaskDecodeError(uri, f"no image that is known; it begins with {data[:12]!r}") from None
     except Image.DecompressionBombError as error:
         raise MaskDecodeError(uri, f"too large for Pillow: {error}") from None
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+    except MaskDecodeError:
+        raise
+    except Exception as error:
+        # Each plugin of Pillow raises what it likes.
         raise MaskDecodeError(uri, f"a damaged image: {error}") from None
     return _from_array(_turned_back(samples, orientation), uri, about)
 

@@ -289,19 +289,30 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     applied = _applied(connection)
     _refuse_newer(applied, path)
     missing = [name for name in names("schema") if name not in applied]
-    view_files = [*names("macros"), *names("views")]
-    digest = hashlib.md5("".join(statement(name) for name in view_files).encode(), usedforsecurity=False).hexdigest()
-    stamp = f"views/{digest}"
-    if not missing and stamp in applied:
-        return
     with in_transaction(connection):
         for name in missing:
             connection.execute(statement(name))
             connection.execute("INSERT INTO migrations (name) VALUES (?)", [name])
-        for name in view_files:
-            connection.execute(statement(name))
-        connection.execute("DELETE FROM migrations WHERE starts_with(name, 'views/')")
-        connection.execute("INSERT INTO migrations (name) VALUES (?)", [stamp])
+        put_views(connection, "macros", "views", is_new=bool(missing))
+
+
+def put_views(connection: duckdb.DuckDBPyConnection, *folders: str, is_new: bool = False) -> None:
+    """Make the views and macros of folders of ``sql/`` where they are not there as they are now.
+
+    Args:
+        connection: inside a transaction.
+        folders: the folders; the last one's name stands for them.
+        is_new: whether the tables that they read have changed.
+    """
+    files = [name for folder in folders for name in names(folder)]
+    digest = hashlib.md5("".join(map(statement, files)).encode(), usedforsecurity=False).hexdigest()
+    prefix = f"{folders[-1]}/"
+    if not is_new and f"{prefix}{digest}" in _applied(connection):
+        return
+    for name in files:
+        connection.execute(statement(name))
+    connection.execute("DELETE FROM migrations WHERE starts_with(name, ?)", [prefix])
+    connection.execute("INSERT INTO migrations (name) VALUES (?)", [f"{prefix}{digest}"])
 
 
 def _check_schema(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:

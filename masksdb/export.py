@@ -16,7 +16,6 @@ from masksdb.engine import Engine
 from masksdb.errors import UnsupportedFormatError
 from masksdb.files import replacing
 from masksdb.statements import statement
-from masksdb.types import Format
 
 FRAMES_PER_QUERY = 20_000
 
@@ -67,7 +66,6 @@ def export(
     *,
     dataset: str,
     version: str | None = None,
-    format: Format = "frames",
 ) -> int:
     """Write the frames of a version to a file.
 
@@ -77,7 +75,6 @@ def export(
             in ``.gz`` or ``.zst``; ``-`` is standard output. A file of that name is replaced once all is written.
         dataset: name of the dataset.
         version: name of the version; None is the newest draft, else the newest published.
-        format: layout to write.
 
     Returns:
         How many frames were written.
@@ -86,8 +83,6 @@ def export(
         NotFoundError: no such dataset or version.
         MasksDBError: the file cannot be written, or is a database.
     """
-    if format != "frames":
-        raise UnsupportedFormatError(f"--format {format}: not known; expected 'frames'")
     path = os.fspath(out)
     texts = frame_texts(engine, dataset, version)
     # The first frame is fetched before a file is touched: an unknown dataset leaves nothing behind.

@@ -23,10 +23,10 @@ from masksdb.decode import MaskImage, decode_image
 from masksdb.errors import MaskDecodeError, MasksDBError
 from masksdb.media import Located, locate
 from masksdb.regions import Regions, find_regions
-from masksdb.settings import Settings
+from masksdb.settings import Settings, environment_number
 from masksdb.video import Video, is_video
 
-CACHE_BYTES = int(os.environ.get("MASKSDB_FACTS_BYTES", 1 << 29))
+CACHE_BYTES = environment_number("MASKSDB_FACTS_BYTES", 1 << 29)
 """Bytes of regions that are kept in memory."""
 
 WORKERS = os.cpu_count() or 1
@@ -169,7 +169,7 @@ class FactsCache:
     def _decode(self, portion: Sequence[_Work], future: Future[Results], settings: Settings) -> None:
         results: Results = {}
         try:
-            read = [(work, _read_still(work)) for work in portion]
+            read = [(work, _read_still(work, settings)) for work in portion]
             # Small masks keep Python busy more than the machine, so threads take turns at them. With a large one a
             # second thread can go on, if by a decoder that lets the first one run.
             is_first = _turn.acquire(blocking=len(portion) > 1)
@@ -223,14 +223,20 @@ def _portions(work: Iterable[_Work]) -> Iterator[list[_Work]]:
 _turn = threading.Lock()
 
 
-def _read_still(work: _Work) -> bytes | MasksDBError | None:
+def _read_still(work: _Work, settings: Settings) -> bytes | MasksDBError | None:
     """The content of a file, or why there is none; None for a video, which is not read as a whole."""
+    uri = next(iter(work.refs.values())).uri
     try:
+        if not os.path.exists(work.located.path):
+            # One of many remote files, which had to make room for the others.
+            locate(uri, settings.prefixes)
         with open(work.located.path, "rb") as file:
             head = file.read(64)
             return None if is_video(head) else head + file.read()
+    except MasksDBError as error:
+        return error
     except OSError as error:
-        return MaskDecodeError(next(iter(work.refs.values())).uri, f"cannot be read: {error.strerror}")
+        return MaskDecodeError(uri, f"cannot be read: {error.strerror}")
 
 
 def _decoded(work: _Work, data: bytes | MasksDBError | None, settings: Settings, *, is_beside: bool) -> Results:
@@ -269,14 +275,9 @@ def _video_images(work: _Work, settings: Settings) -> Iterator[tuple[_Key, MaskI
             yield key, error
             continue
         by_number.setdefault(number, []).append(key)
-    waiting = dict(by_number)
-    try:
-        for number, image in video.read_frames(list(by_number)):
-            for key in waiting.pop(number):
-                yield key, image
-    except MasksDBError as error:
-        for keys in waiting.values():
-            yield from ((key, error) for key in keys)
+    for number, image in video.read_frames(list(by_number)):
+        for key in by_number[number]:
+            yield key, image
 
 
 _videos: OrderedDict[Located, Video] = OrderedDict()
@@ -308,7 +309,7 @@ def _read_image(ref: MaskRef, settings: Settings) -> MaskImage | MasksDBError:
         return found
     key = _Key(found.uri, ref.timestamp_ms, found.fingerprint)
     work = _Work(found, {key: ref})
-    data = _read_still(work)
+    data = _read_still(work, settings)
     if data is None:
         return dict(_video_images(work, settings))[key]
     try:

@@ -19,9 +19,11 @@ from masksdb import versions
 from masksdb.engine import Engine, in_transaction
 from masksdb.errors import IngestError, MasksDBError, UnsupportedFormatError, UsageError
 from masksdb.formats.frames import describe, why_not_a_frame
+from masksdb.formats.registry import AUTO, FORMATS
+from masksdb.labels import joined
 from masksdb.staging import MEMORY_LIMIT, Refused, Source, Staging
 from masksdb.statements import statement
-from masksdb.types import Format, IngestReport, OnError
+from masksdb.types import IngestReport, OnError
 
 
 def ingest(
@@ -29,9 +31,10 @@ def ingest(
     *sources: Source,
     dataset: str,
     version: str | int | None = None,
-    format: Format = "frames",
+    format: str = AUTO,
     media_root: str | os.PathLike[str] | None = None,
     on_error: OnError = "stop",
+    rasterize: str | os.PathLike[str] | None = None,
 ) -> IngestReport:
     """Read frames into a draft version, which is created where there is none.
 
@@ -40,9 +43,10 @@ def ingest(
         sources: files, folders, glob patterns, ``-`` for standard input; iterables of frames; Arrow tables.
         dataset: name of the dataset.
         version: name (or id) of the version; None is the newest draft, made as ``Current`` where there is none.
-        format: layout of the sources.
+        format: layout of the sources; ``auto`` looks which it is, and the report says which.
         media_root: folder or URI that relative URIs are relative to; None is the folder of each file. Given, it also
             holds for frames that are there already.
+        rasterize: folder into which mask PNGs are written for ROIs that come with polygons or run lengths alone.
         on_error: ``stop`` leaves the database unchanged at the first bad record, ``skip`` keeps it in ``rejects``.
 
     Returns:
@@ -52,17 +56,21 @@ def ingest(
         IngestError: a source or record is not what it should be.
         VersionPublishedError: the version is published.
     """
-    if format != "frames":
-        raise UnsupportedFormatError(f"--format {format}: not known; expected 'frames'")
+    layout = FORMATS.get(format)
+    if format != AUTO and (layout is None or not layout.is_read):
+        known = ", ".join([AUTO, *(name for name, each in FORMATS.items() if each.is_read)])
+        raise UnsupportedFormatError(f"--format {format}: cannot be read; expected one of {known}")
     if on_error not in get_args(OnError):
         raise UsageError(f"on_error={on_error!r}: not known; expected 'stop' or 'skip'")
     if not sources:
         raise IngestError("no sources given; expected files, folders, patterns or '-'", "ingest")
     root = None if media_root is None else _root(os.fspath(media_root))
     with engine.writing() as cursor, _memory_limit(cursor) as all_memory, _spool_folder(engine) as spool:
-        staging = Staging(cursor, on_error, spool, all_memory)
+        staging = Staging(
+            cursor, on_error, spool, all_memory, engine.settings, None if rasterize is None else os.fspath(rasterize)
+        )
         try:
-            staging.stage(sources, root)
+            staging.stage(sources, root, format)
             return staging.with_memory(lambda: _load(staging, dataset, version))
         finally:
             _forget(cursor)
@@ -133,6 +141,7 @@ class _Load:
         self._replace(target.version_id, first_frame_key)
         self._insert_rejects()
         self.run("finish_inputs")
+        self._add_mask_labels(target.version_id)
         counts = dict(self.staging.cursor.execute("SELECT outcome, count(*) FROM incoming GROUP BY outcome").fetchall())
         if not counts and not self.refused:
             raise IngestError("no frames in it; expected at least one", next(iter(self.staging.inputs.values())).path)
@@ -144,7 +153,15 @@ class _Load:
             unchanged=counts.get("unchanged", 0),
             rejected=len(self.refused),
             errors=tuple(each.error for each in self.refused),
+            notes=tuple(self.staging.notes),
         )
+
+    def _add_mask_labels(self, version_id: int) -> None:
+        metadata = versions.details(self.staging.cursor, version_id).metadata
+        known = metadata.get("mask_labels", {})
+        merged = joined(known, self.staging.mask_labels)
+        if merged != known:
+            versions.set_metadata(self.staging.cursor, version_id, {**metadata, "mask_labels": merged})
 
     def _insert_inputs(self) -> None:
         inputs = list(self.staging.inputs.values())
@@ -154,6 +171,7 @@ class _Load:
             paths=[each.stored_path for each in inputs],
             media_roots=[each.media_root for each in inputs],
             roots_are_given=[each.root_is_given for each in inputs],
+            formats=[each.format for each in inputs],
         )
         self.run("insert_inputs")
 

@@ -45,6 +45,20 @@ def inherited(parents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"mask_labels": merged} if merged else {}
 
 
+def joined(known: Mapping[str, Any], further: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """A label mapping by mask id, and what another says of values that it does not say anything of.
+
+    >>> joined({"a": [{"value": [0], "labels": ["x"]}]}, {"a": [{"value": [0], "labels": ["y"]}], "b": []})
+    {'a': [{'value': [0], 'labels': ['x']}], 'b': []}
+    """
+    found = dict(known)
+    for mask_id, entries in further.items():
+        old = list(known.get(mask_id, []))
+        values = {tuple(entry["value"]) for entry in old}
+        found[mask_id] = old + [entry for entry in entries if tuple(entry["value"]) not in values]
+    return found
+
+
 def check_mask_labels(mask_labels: object) -> None:
     """Raise UsageError where a ``mask_labels`` document is of neither known shape.
 

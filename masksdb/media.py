@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from masksdb.errors import MaskDecodeError, UnsupportedFormatError
+from masksdb.settings import environment_number
 
 REMOTE_SCHEMES: Mapping[str, str] = {"http": "http", "https": "http", "s3": "s3", "gs": "gs", "az": "az"}
 """Schemes that are fetched, and the extra of the package that installs what fetches them."""
 
-CACHE_BYTES = int(os.environ.get("MASKSDB_CACHE_BYTES", 10 << 30))
+CACHE_BYTES = environment_number("MASKSDB_CACHE_BYTES", 10 << 30)
 """Bytes of remote files that are kept on disk."""
-TIMEOUT_S = float(os.environ.get("MASKSDB_TIMEOUT", 30))
-"""Seconds that one request to a remote server may take."""
+TIMEOUT_S = environment_number("MASKSDB_TIMEOUT", 30)
+"""Seconds that a remote server may be silent for."""
 TRIES = 3
 """How often a request is made before it counts as failed."""
 FRESH_S = 60.0
@@ -102,11 +103,15 @@ def _fetch(fetched: str, scheme: str, uri: str) -> Located:
         ) from None
     tag = _tag(filesystem, fetched, uri)
     path = _cache.path(fetched, tag)
-    if not _cache.has(path):
+    size = _cache.use(path)
+    if size is None:
         with _cache.fetching(path):
-            if not _cache.has(path):
-                _cache.add(path, _tried(lambda: filesystem.cat_file(fetched), uri))
-    return Located(str(path), fetched, tag, path.stat().st_size)
+            size = _cache.use(path)
+            if size is None:
+                content = _tried(lambda: filesystem.cat_file(fetched), uri)
+                _cache.add(path, content)
+                size = len(content)
+    return Located(str(path), fetched, tag, size)
 
 
 @functools.cache
@@ -117,10 +122,17 @@ def _filesystem(scheme: str) -> Any:
     if scheme in ("http", "https"):
         import aiohttp
 
-        options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=TIMEOUT_S)}}
+        options = {
+            "client_kwargs": {"timeout": aiohttp.ClientTimeout(None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)}
+        }
     elif scheme == "s3":
-        options = {"config_kwargs": {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}}
-    return fsspec.filesystem(scheme, **options)
+        timeouts = {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}
+        options = {"config_kwargs": {**timeouts, "retries": {"total_max_attempts": 1}}}
+    filesystem = fsspec.filesystem(scheme, **options)
+    if scheme == "s3":
+        # Requests are made TRIES times here, not by each layer below as well.
+        filesystem.retries = 1
+    return filesystem
 
 
 KNOWN_TAGS = 100_000
@@ -148,16 +160,27 @@ def _tried(request: Any, uri: str) -> Any:
     for attempt in range(1, TRIES + 1):
         try:
             return request()
-        except _GONE as error:
-            reason = "no such file" if isinstance(error, FileNotFoundError) else "access denied"
-            raise MaskDecodeError(uri, reason) from None
         except Exception as error:
+            cause = _cause(error)
+            if isinstance(cause, _GONE):
+                reason = "no such file" if isinstance(cause, FileNotFoundError) else "access denied"
+                raise MaskDecodeError(uri, reason) from None
             # Each driver has errors of its own; what they say is all that they share.
             if attempt == TRIES:
-                kind = "no answer in time" if "imeout" in type(error).__name__ else f"cannot be fetched: {error}"
+                kind = "no answer in time" if "imeout" in type(cause).__name__ else f"cannot be fetched: {cause}"
                 raise MaskDecodeError(uri, " ".join(kind.split())) from None
             time.sleep(0.2 * attempt)
     raise AssertionError
+
+
+def _cause(error: Exception) -> BaseException:
+    """What happened: of a web server's every failure its driver says that there is no such file."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or cause is None:
+        return error
+    status = getattr(cause, "status", None)
+    is_of_web = isinstance(cause, TimeoutError) or type(cause).__module__.startswith("aiohttp.")
+    return cause if is_of_web and status not in (404, 410) else error
 
 
 class _DiskCache:
@@ -182,22 +205,25 @@ class _DiskCache:
         """Where the content of a URI is, or would be."""
         return self.folder / hashlib.sha256(f"{uri}\n{tag}".encode()).hexdigest()
 
-    def has(self, path: Path) -> bool:
-        """Whether the file is there; if so it counts as used now."""
-        with contextlib.suppress(OSError):
+    def use(self, path: Path) -> int | None:
+        """Bytes of the file, which counts as used now; None where there is none."""
+        try:
             os.utime(path)
-            return True
-        return False
+            return path.stat().st_size
+        except OSError:
+            return None
 
     @contextlib.contextmanager
     def fetching(self, path: Path) -> Any:
         """Lets one thread at a time fetch a file."""
         with self._lock:
             lock = self._locks.setdefault(path, threading.Lock())
-        with lock:
-            yield
-        with self._lock:
-            self._locks.pop(path, None)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._locks.pop(path, None)
 
     def add(self, path: Path, content: bytes) -> None:
         """Keep a file, removing others that have not been used for the longest time."""
@@ -211,11 +237,13 @@ class _DiskCache:
                 self._size += len(content)
 
     def _remove_unused(self) -> int:
-        found = sorted(
-            ((each.stat().st_mtime, each.stat().st_size, each.path) for each in os.scandir(self.folder)), reverse=True
-        )
+        found = []
+        for each in os.scandir(self.folder):
+            # Other processes remove files, too.
+            with contextlib.suppress(FileNotFoundError):
+                found.append((each.stat().st_mtime, each.stat().st_size, each.path))
         kept = 0
-        for _, size, path in found:
+        for _, size, path in sorted(found, reverse=True):
             if kept and kept + size > CACHE_BYTES * 0.9:
                 with contextlib.suppress(OSError):
                     os.remove(path)

@@ -27,6 +27,9 @@ CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 LARGE = 1 << 19
 """Pixels from which on it pays not to wait for kornia-rs."""
 
+DEFLATE_AT_MOST = 1032
+"""Bytes that one byte of deflated data can hold."""
+
 _HEADER = struct.Struct(">IIBBBBB")
 _HEADER_AT = slice(16, 29)
 
@@ -69,6 +72,8 @@ def read_header(data: bytes) -> PngHeader:
     width, height, depth, colour, _, _, interlace = _HEADER.unpack(data[_HEADER_AT])
     if colour not in CHANNELS or depth not in (1, 2, 4, 8, 16) or not width or not height:
         raise PngError(f"a PNG file with an impossible header: {width} x {height}, depth {depth}, colour type {colour}")
+    if zlib.crc32(data[12:29]) != int.from_bytes(data[29:33]):
+        raise PngError("a damaged PNG file: its header does not have its checksum")
     chunks = _chunks_before_pixels(data)
     palette = chunks.get(b"PLTE")
     if colour == PALETTE and not palette:
@@ -91,9 +96,48 @@ def _chunks_before_pixels(data: bytes) -> dict[bytes, bytes]:
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"IDAT":
             return chunks
+        if kind in (b"PLTE", b"tRNS"):
+            _check_sum(data, position, length)
         chunks[kind] = data[position + 8 : position + 8 + length]
         position += 12 + length
     raise PngError("a PNG file that is cut off before its pixels")
+
+
+def check_length(data: bytes, header: PngHeader) -> None:
+    """Look whether the file is long enough for its pixels, before there is room made for them.
+
+    Raises:
+        PngError: it is not.
+    """
+    row = math.ceil(header.width * header.depth * CHANNELS[header.colour] / 8)
+    if header.height * row > len(data) * DEFLATE_AT_MOST:
+        size = f"{header.width} x {header.height} pixels"
+        raise PngError(f"a PNG file that is cut off: {len(data):,} bytes are too few for {size}")
+
+
+def check_pixels(data: bytes) -> None:
+    """Look at the checksums of the pixels, as kornia-rs does and Pillow does not.
+
+    Raises:
+        PngError: the file is damaged.
+    """
+    position = 33
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"IEND":
+            return
+        if kind == b"IDAT":
+            _check_sum(data, position, length)
+        position += 12 + length
+    raise PngError("a PNG file that is cut off in its pixels")
+
+
+def _check_sum(data: bytes, position: int, length: int) -> None:
+    end = position + 8 + length
+    if zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4]):
+        raise PngError(
+            f"a damaged PNG file: its {data[position + 4 : position + 8].decode()} does not have its checksum"
+        )
 
 
 def read_samples(
@@ -134,6 +178,7 @@ def read_samples(
 
 def _decode_beside(data: bytes) -> npt.NDArray[np.uint8]:
     """The same of 8 bits by Pillow, which lets other threads run."""
+    check_pixels(data)
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image)

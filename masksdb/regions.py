@@ -20,6 +20,9 @@ Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.unsignedinteger]
 Flags = npt.NDArray[np.bool_]
 
+_FEW_PAIRS = 1 << 12
+"""Pairs of values that are counted in a table of all of them."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -210,13 +213,23 @@ def joint_histogram(left: Regions, right: Regions) -> tuple[Integers, Integers, 
         Index of the value in the left mask, index in the right, and pixels, for each pair that occurs; each of
         shape (n,), int64, in ascending order of the pairs.
     """
-    starts = np.union1d(left.runs.starts, right.runs.starts)
-    lengths = np.diff(starts, append=left.runs.total)
-    found = [
-        runs.values[np.searchsorted(runs.starts, starts, side="right") - 1].astype(np.int64)
-        for runs in (left.runs, right.runs)
-    ]
-    pairs = found[0] * len(right.codes) + found[1]
-    distinct, ids = np.unique(pairs, return_inverse=True)
-    pixels = np.bincount(ids, weights=lengths).astype(np.int64)
-    return *np.divmod(distinct, len(right.codes)), pixels
+    of_left, of_right = left.runs, right.runs
+    starts = np.concatenate((of_left.starts, of_right.starts))
+    # Both are in order, so a sort that keeps stretches which are so only merges them.
+    order = np.argsort(starts, kind="stable")
+    # How many runs of each side have begun; where two begin together, the first is no pixel long and counts nothing.
+    begun_left = np.cumsum(order < len(of_left.starts))
+    begun_right = np.arange(1, len(order) + 1) - begun_left
+    lengths = np.diff(starts[order], append=of_left.total)
+    pairs = of_left.values[begun_left - 1].astype(np.int64)
+    pairs *= len(right.codes)
+    pairs += of_right.values[begun_right - 1]
+    possible = len(left.codes) * len(right.codes)
+    if possible <= max(_FEW_PAIRS, len(pairs)):
+        counts = np.bincount(pairs, lengths, possible)
+        distinct = np.arange(possible)
+    else:
+        distinct, ids = np.unique(pairs, return_inverse=True)
+        counts = np.bincount(ids, lengths)
+    is_there = counts > 0
+    return *np.divmod(distinct[is_there], len(right.codes)), counts[is_there].astype(np.int64)

@@ -137,6 +137,8 @@ def render(
         MaskDecodeError: a mask cannot be read. (A source that cannot be read is drawn as a neutral ground.)
         UsageError: no frames, or an opacity out of range.
     """
+    if isinstance(frame_ids, str):
+        frame_ids = [frame_ids]
     if not frame_ids or not 0 <= opacity <= 1:
         raise UsageError("render: expected at least one frame, and an opacity from 0 to 1")
     sources, regions, labels = _queried(engine, frame_ids, dataset, version)

@@ -89,8 +89,10 @@ def check_size(counts: Counts, height: int, width: int) -> None:
     """Raise MasksDBError where run lengths are not those of so many pixels."""
     if len(counts) and counts.min() < 0:
         raise MasksDBError(f"rle: a run length of {counts.min()}")
-    if counts.sum() != height * width:
-        raise MasksDBError(f"rle: run lengths of {counts.sum()} pixels, and its size is {height} x {width}")
+    pixels = height * width
+    # The sum of run lengths that are too long may overflow, and then be right.
+    if counts.sum() != pixels or counts.max(initial=0) > pixels:
+        raise MasksDBError(f"rle: run lengths of {sum(counts.tolist())} pixels, and its size is {height} x {width}")
 
 
 def from_flags(flags: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64], total: int) -> Counts:
@@ -170,9 +172,13 @@ def iou(left: Counts, right: Counts) -> float:
 def to_pixels(counts: Counts, height: int, width: int) -> npt.NDArray[np.uint8]:
     """The region as an array of shape (height, width), uint8, 1 inside.
 
+    Raises:
+        MasksDBError: the run lengths are not those of so many pixels.
+
     >>> to_pixels(np.array([1, 2, 3]), 2, 3).tolist()
     [[0, 1, 0], [1, 0, 0]]
     """
+    check_size(counts, height, width)
     flat = np.repeat(np.arange(len(counts), dtype=np.uint8) & 1, counts)
     return flat.reshape(width, height).T
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -25,13 +26,22 @@ def _regions(column: Column) -> list[tuple[int, int, rle.Counts] | None]:
         if value is None or value["size"] is None or value["counts"] is None:
             found.append(None)
             continue
-        if len(value["size"]) != 2 or None in value["size"] or not isinstance(value["counts"], str):
-            raise UsageError(f"rle: found {value}, expected a size of [height, width] and counts as text")
-        height, width = value["size"]
-        counts = rle.decode_counts(value["counts"])
+        size, text = value["size"], value["counts"]
+        if not (isinstance(size, list) and len(size) == 2 and all(map(_is_side, size)) and isinstance(text, str)):
+            found_size, found_counts = repr(size)[:40], repr(text)[:20]
+            raise UsageError(
+                f"rle: found size {found_size} and counts {found_counts}, expected [height, width] and text"
+            )
+        height, width = map(int, size)
+        counts = rle.decode_counts(text)
         rle.check_size(counts, height, width)
         found.append((height, width, counts))
     return found
+
+
+def _is_side(number: object) -> bool:
+    """Whether a number can be a height or a width: whole, of whatever type, and no larger than SQL returns them."""
+    return isinstance(number, (int, float, Decimal)) and 0 <= number < 1 << 31 and number % 1 == 0
 
 
 def rle_area(_: Settings, region: Column) -> Column:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from masksdb.errors import MasksDBError
+from masksdb.errors import MasksDBError, UsageError
 from masksdb.types import DecodeErrors
 
-PIXEL_LIMIT = 1 << 28
+
+def environment_number(name: str, default: int) -> int:
+    """A whole number from an environment variable.
+
+    Raises:
+        UsageError: the variable is set to something else.
+    """
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal():
+        raise UsageError(f"{name}: found {text!r} in the environment, expected a whole number")
+    return int(text)
+
+
+PIXEL_LIMIT = environment_number("MASKSDB_PIXEL_LIMIT", 1 << 28)
 """Pixels of the largest mask that is decoded."""
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 
 import duckdb
 
-from masksdb.errors import IngestError
+from masksdb.errors import IngestError, UsageError
 from masksdb.formats.frames import (
     Input,
     JsonStream,
@@ -24,6 +26,9 @@ from masksdb.formats.frames import (
     open_input,
     without_invalid_utf8,
 )
+from masksdb.formats.frames import recognise as recognise_frames
+from masksdb.formats.registry import AUTO, FRAMES, Recognised, layout_module, recognise
+from masksdb.settings import Settings
 from masksdb.statements import statement
 from masksdb.types import OnError
 
@@ -71,16 +76,24 @@ class Staging:
         on_error: what happens to what is refused.
         spool: a folder for copies of input files.
         all_memory: DuckDB's own memory limit, for frames that are too large for ours.
+        settings: how masks are read, where a layout needs to look into them.
+        rasterize: the folder for mask files of ROIs that have only a geometry, if they are wanted.
         inputs: the files, by where they are read.
         refused: what did not become a record.
+        mask_labels: what the layouts say of values, lists of entries by mask id.
+        notes: what a person should know.
     """
 
     cursor: duckdb.DuckDBPyConnection
     on_error: OnError
     spool: str
     all_memory: str
+    settings: Settings
+    rasterize: str | None = None
     inputs: dict[str, Input] = dataclasses.field(default_factory=dict)
     refused: list[Refused] = dataclasses.field(default_factory=list)
+    mask_labels: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
         """Execute a statement of ``sql/ingest/``."""
@@ -95,18 +108,61 @@ class Staging:
             self.cursor.execute(f"SET memory_limit = '{self.all_memory}'")
             return work()
 
-    def stage(self, sources: Iterable[Source], media_root: str | None) -> None:
+    def stage(self, sources: Iterable[Source], media_root: str | None, format: str) -> None:
         """Parse all records."""
         for name in ("temp/json_columns", "temp/json_objects"):
             self.cursor.execute(statement(name))
         self.run("staged")
         for source in sources:
             if isinstance(source, str | os.PathLike):
-                self._stage_files(os.fspath(source), media_root)
+                self._stage_path(os.fspath(source), media_root, format)
             elif isinstance(source, FramesAt):
                 self._stage_memory(source.frames, source.media_root, source.first_record)
             else:
                 self._stage_memory(source, media_root)
+
+    def _stage_path(self, source: str, media_root: str | None, format: str) -> None:
+        if format == FRAMES or source in ("", "-") or (format == AUTO and _holds_frames(source)):
+            if self.rasterize is not None:
+                raise UsageError(f"{source}: frames, whose masks are files already; rasterize is for other layouts")
+            self._stage_files(source, media_root)
+            return
+        found = recognise(source) if format == AUTO else [Recognised(Path(source), format, "", {})]
+        for each in found:
+            if format == AUTO:
+                others = "".join(f"; also {name} ({why})" for name, why in each.others.items())
+                told = f"{each.path}: taken for {each.format} ({each.why}){others}"
+                self.notes.append(f"{told}; --format chooses" if others else told)
+            # Of several datasets below one folder, each has its own frames.
+            prefix = f"{each.path.relative_to(source).as_posix()}/" if len(found) > 1 else ""
+            self._stage_layout(each, media_root, prefix)
+
+    def _stage_layout(self, found: Recognised, media_root: str | None, prefix: str) -> None:
+        tree_module = importlib.import_module("masksdb.formats.tree")
+        tree = tree_module.Tree(found.path, self.settings, self.mask_labels, self.notes)
+        if not found.path.exists():
+            raise IngestError("no such file or folder", str(found.path))
+        key = f"{found.path} {len(self.inputs)}"
+        root = str(tree.root.absolute()) if media_root is None else media_root
+        self.inputs[key] = Input(str(found.path), key, "memory", root, media_root is not None, format=found.format)
+
+        def frames() -> Iterator[Mapping[str, Any]]:
+            for item in self._rasterized(layout_module(found.format).read(tree)):
+                if not isinstance(item, IngestError):
+                    yield {**item, "id": f"{prefix}{item['id']}"} if prefix else item
+                elif self.on_error == "stop":
+                    raise item
+                else:
+                    self.refused.append(Refused(key, item, None))
+
+        self._stage_stream(key, JsonStream(frames(), 0, skip=self.on_error == "skip"))
+
+    def _rasterized(self, items: Iterator[Any]) -> Iterator[Any]:
+        if self.rasterize is None:
+            return items
+        with_mask_files = importlib.import_module("masksdb.rasterize").with_mask_files
+        folder = Path(self.rasterize)
+        return (each for item in items for each in with_mask_files(item, folder))
 
     def _stage_files(self, source: str, media_root: str | None) -> None:
         for shape, group in itertools.groupby(self._opened(source, media_root), key=lambda each: each.shape):
@@ -178,9 +234,12 @@ class Staging:
         stream = None if is_table else JsonStream(frames, first_record, skip=self.on_error == "skip")
         root = os.getcwd() if media_root is None else media_root
         self.inputs[key] = Input("frames", key, shape, root, media_root is not None, first_record)
-        self.cursor.register("memory_records", stream.batches() if stream else frames)
+        self._stage_stream(key, stream, frames)
+
+    def _stage_stream(self, key: str, stream: JsonStream | None, table: Any = None) -> None:
+        self.cursor.register("memory_records", stream.batches() if stream else table)
         try:
-            self.run(f"records_{shape}")
+            self.run(f"records_{self.inputs[key].shape}")
             self.run("stage_records", paths=[key], object_size=0)
         except duckdb.Error:
             if stream and stream.raised:
@@ -198,6 +257,18 @@ class Staging:
         if source.shape == "lines":
             return IngestError(reason, source.path, line=number, json_path=json_path)
         return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
+
+
+def _holds_frames(source: str) -> bool:
+    """Whether a path is one of frames, or at least of no other layout."""
+    path = Path(source)
+    # What is no regular file can be read once only.
+    if not (path.is_file() or path.is_dir()) or recognise_frames(path):
+        return True
+    try:
+        return not recognise(source)
+    except IngestError:
+        return path.is_file() or any(path.rglob("*.json*"))
 
 
 def _reading_error(error: duckdb.Error, file: Input) -> IngestError | None:

@@ -23,8 +23,8 @@ def statement(name: str) -> str:
 def names(folder: str) -> tuple[str, ...]:
     """The names of the files in ``sql/<folder>/``, in the order in which DuckDB exports and imports views.
 
-    >>> names("macros")
-    ('macros/mask_region_values', 'macros/resolve_uri')
+    >>> names("temp")
+    ('temp/json_columns', 'temp/json_objects')
     """
     stems = (path.stem for path in (_ROOT / folder).glob("*.sql"))
     return tuple(f"{folder}/{stem}" for stem in sorted(stems, key=lambda stem: stem.replace("_", "~")))

@@ -7,9 +7,6 @@ from typing import Literal
 
 from masksdb.errors import IngestError
 
-Format = Literal["frames"]
-"""Layouts that frames are read from."""
-
 OnError = Literal["stop", "skip"]
 """What an ingest does with a bad record: stop with the database unchanged, or keep it in ``rejects``."""
 
@@ -18,6 +15,12 @@ RowFormat = Literal["table", "json", "jsonl", "csv", "markdown", "parquet", "arr
 
 DecodeErrors = Literal["raise", "null"]
 """What a mask that cannot be read is in a query: an error, or NULL and a count."""
+
+Severity = Literal["error", "warning", "note"]
+"""How bad a finding of a check is."""
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The worst first."""
 
 LOSSY_TOLERANCE = 32
 """By how much a channel of a pixel in a lossy file may differ from the value that it counts for."""
@@ -41,6 +44,7 @@ class IngestReport:
         unchanged: frames that were there already.
         rejected: records kept in ``rejects`` instead.
         errors: why each of these was refused, in their order.
+        notes: what a person should know: what sources were taken for, images shown turned.
     """
 
     dataset: str
@@ -50,6 +54,7 @@ class IngestReport:
     unchanged: int
     rejected: int
     errors: tuple[IngestError, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.dataset}/{self.version}: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"

@@ -6,6 +6,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from masksdb.errors import MaskDecodeError, UnsupportedFormatError
 _STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
 _LOSSLESS_CODECS = {"ffv1", "huffyuv", "ffvhuff", "png", "qtrle", "rawvideo", "utvideo", "gif", "apng", "zlib"}
 _CONTENT_TYPES = {"mov": "video/mp4", "matroska": "video/x-matroska", "avi": "video/x-msvideo", "ogg": "video/ogg"}
+_SEEKABLE = ("mov", "matroska", "flv")
+"""Containers in which every frame has its own time, so that a seek arrives where it should."""
+_EARLIER_STARTS = 2
+"""Key frames before the nearest one from which a frame is tried to be decoded, where it cannot be from that one."""
 _RGB_FORMATS = ("gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "pal8", "gray")
 
 
@@ -62,16 +67,11 @@ class Video:
         self.lock = threading.Lock()
         self._errors = av.error.FFmpegError
         with self._translated():
-            self._container = av.open(path)
-            streams = self._container.streams.video
-            if not streams:
-                raise MaskDecodeError(uri, "a file without a video stream")
-            self._stream = streams[0]
-            self._stream.thread_type = "AUTO"
+            self._open()
             if self._stream.height * self._stream.width > pixel_limit:
                 raise MaskDecodeError(uri, f"{self._stream.width} x {self._stream.height} pixels, more than the limit")
             self._list_frames()
-        self.content_type = _CONTENT_TYPES.get(self._container.format.name.split(",")[0], "video")
+        self.content_type = _CONTENT_TYPES.get(self._format, "video")
         self._frames: Iterator[Any] | None = None
         self._position = -1
 
@@ -86,28 +86,54 @@ class Video:
         except self._errors as error:
             raise MaskDecodeError(self.uri, f"a damaged video: {error.strerror}") from None
 
+    def _open(self) -> None:
+        import av
+
+        self._container = av.open(self.path)
+        self._format = self._container.format.name.split(",")[0]
+        streams = self._container.streams.video
+        if not streams:
+            raise MaskDecodeError(self.uri, "a file without a video stream")
+        self._stream = streams[0]
+        if self._stream.codec_context is None:
+            raise MaskDecodeError(self.uri, "a video whose codec is not known")
+        self._stream.thread_type = "AUTO"
+        # Of a damaged frame an error is told, not the pixels that are guessed for it.
+        self._stream.codec_context.options = {"err_detect": "explode"}
+
     def _list_frames(self) -> None:
         pts, keys, first_packet = [], [], b""
+        self._cut_pts = set()
         for packet in self._container.demux(self._stream):
             if packet.pts is None:
                 continue
             first_packet = first_packet or bytes(packet)[:4096]
-            pts.append(packet.pts)
-            keys.append(packet.is_keyframe)
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+            if packet.is_corrupt:
+                self._cut_pts.add(packet.pts)
+            # What was cut off when a video was trimmed is there to decode what follows, and never shown.
+            if not packet.is_discard:
+                pts.append(packet.pts)
         if not pts:
             raise MaskDecodeError(self.uri, "a video without frames")
-        order = np.argsort(pts, kind="stable")
-        self._pts = np.array(pts, np.int64)[order]
-        self._keys = np.flatnonzero(np.array(keys)[order])
-        self._milliseconds = (self._pts - self._pts[0]) * float(self._stream.time_base or 1) * 1000
+        self._pts = np.sort(np.array(pts, np.int64))
+        self._key_pts = np.sort(np.array(keys, np.int64))
+        unit = self._stream.time_base or Fraction(1)
+        self._is_seekable = self._format in _SEEKABLE or (self._format == "avi" and len(keys) == len(pts))
+        self._milliseconds = (self._pts - self._pts[0]) * (1000 * unit.numerator) / unit.denominator
         steps = np.diff(self._milliseconds)
         rate = self._stream.average_rate
         self._frame_ms = float(np.median(steps)) if len(steps) else 1000 / float(rate) if rate else 0.0
         self.is_lossy = not self._is_lossless(first_packet)
 
     def _is_lossless(self, first_packet: bytes) -> bool:
+        import av
+
         codec, pixels = self._stream.codec_context.name, self._stream.codec_context.pix_fmt or ""
         if not pixels.startswith(_RGB_FORMATS):
+            return False
+        if av.VideoFormat(pixels).components[0].bits > 8:
             return False
         # x264 writes its settings into the first packet; only with a quantizer of 0 it loses nothing.
         return codec in _LOSSLESS_CODECS or bool(re.search(rb"x26[45] .*\bqp=0\b", first_packet, re.DOTALL))
@@ -129,25 +155,60 @@ class Video:
         is_before = times - self._milliseconds[after - 1] <= self._milliseconds[after] - times
         return [int(number) for number in np.where(is_before, after - 1, after)]
 
-    def read_frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, MaskImage]]:
+    def read_frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, MaskImage | MaskDecodeError]]:
         """Decode frames in ascending order, each once, with a seek only where it saves decoding.
 
         Yields:
-            The number of the frame, and its pixels as RGB.
+            The number of the frame, and its pixels as RGB, or why it cannot be decoded.
         """
-        with self.lock, self._translated():
+        with self.lock:
             for number in sorted(set(numbers)):
-                yield number, self._read(number)
+                found: MaskImage | MaskDecodeError
+                try:
+                    with self._translated():
+                        found = self._read(number)
+                except MaskDecodeError as error:
+                    found = error
+                yield number, found
 
     def _read(self, number: int) -> MaskImage:
-        key = self._keys[np.searchsorted(self._keys, number, side="right") - 1] if len(self._keys) else 0
-        if self._frames is None or number <= self._position or key > self._position + 1:
-            self._container.seek(int(self._pts[key]), stream=self._stream)
-            self._frames = self._container.decode(self._stream)
-        for frame in self._frames:
-            self._position = int(np.searchsorted(self._pts, frame.pts or 0))
-            if self._position >= number:
+        if self._pts[number] in self._cut_pts:
+            raise MaskDecodeError(self.uri, f"a damaged video: its frame {number} is cut off")
+        stop = int(np.searchsorted(self._key_pts, self._pts[number], side="right"))
+        starts = self._key_pts[max(0, stop - 1 - _EARLIER_STARTS) : stop][::-1].tolist()
+        attempts = starts if starts and self._is_seekable else [int(self._pts[0])]
+        if self._frames is not None and self._position < number and attempts[0] <= self._pts[self._position + 1]:
+            attempts = [None, *attempts]
+        # The frames that a key frame needs to be followed by may refer to what is before it.
+        problem: Exception = MaskDecodeError(self.uri, f"its frame {number} cannot be decoded")
+        for start in attempts:
+            try:
+                frame = self._find(number, start)
+            except self._errors as error:
+                self._frames, problem = None, error
+                continue
+            if frame is not None:
                 # Planes of RGB come out as they are; of other formats nothing comes out exactly.
                 pixels: Any = frame.to_ndarray(format="rgb24")
                 return MaskImage(pixels, "rgb", content_type=self.content_type, is_lossy=self.is_lossy, is_video=True)
-        raise MaskDecodeError(self.uri, f"the video ends before its frame {number}")
+        raise problem
+
+    def _find(self, number: int, start: int | None) -> Any:
+        """Decode until a frame, going on, or from a time on; None where it does not come."""
+        if start is not None:
+            if self._is_seekable:
+                self._container.seek(start, stream=self._stream)
+            else:
+                self._container.close()
+                self._open()
+            self._position = -1
+            self._frames = self._container.decode(self._stream)
+        for frame in self._frames or ():
+            if not self._is_seekable:
+                self._position += 1
+            elif frame.pts is not None and frame.pts >= self._pts[0]:
+                self._position = int(np.searchsorted(self._pts, frame.pts))
+            if self._position >= number:
+                return frame if self._position == number and not frame.is_corrupt else None
+        self._frames = None
+        return None

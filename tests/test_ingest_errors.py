@@ -247,7 +247,7 @@ def test_a_bad_file_is_refused_by_name(
 
 def test_an_empty_folder_is_refused(run: Callable[..., Outcome], tmp_path: Path, db_path: str) -> None:
     (tmp_path / "empty").mkdir()
-    assert_refused(run("ingest", db_path, tmp_path / "empty", "--dataset", "d"), "a folder without frames", db_path)
+    assert_refused(run("ingest", db_path, tmp_path / "empty", "--dataset", "d"), "not recognised as a dataset", db_path)
 
 
 def test_an_object_over_256_mb_is_refused_with_advice(db_path: str, tmp_path: Path) -> None:

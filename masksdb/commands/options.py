@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +12,8 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DATABASE = click.argument("db", type=click.Path())
+NOTES = 10
+"""Notes that are printed."""
 ROW_FORMATS = ["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
 
 
@@ -35,3 +39,26 @@ def output_options(command: Command) -> Command:
         show_default=True,
         help="Form of the rows.",
     )(command)
+
+
+def echo_notes(notes: Sequence[str]) -> None:
+    """Tell a person the first of some notes, and how many there are more."""
+    for note in notes[:NOTES]:
+        click.echo(f"Note: {note}", err=True)
+    if len(notes) > NOTES:
+        click.echo(f"Note: ... and {len(notes) - NOTES} more", err=True)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that follows how much of something is done, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with click.progressbar(length=1, label=what, file=sys.stderr, show_pos=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield show

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterator
 
 import click
 
 import masksdb
-from masksdb.commands.options import DATABASE, dataset_option, version_option
+from masksdb.commands.options import DATABASE, dataset_option, progress_bar, version_option
 from masksdb.errors import UnsupportedFormatError
 from masksdb.files import replacing
 from masksdb.types import LOSSY_TOLERANCE, OPACITY
@@ -40,28 +37,15 @@ def analyze(db: str, dataset: str | None, version: str | None, with_rle: bool, t
     masksdb analyze cars.duckdb
     masksdb sql cars.duckdb 'SELECT class_labels, avg(coverage) FROM mask_roi_regions GROUP BY ALL'
     """
-    with masksdb.connect(db, create=False) as database, _progress("masks") as progress:
+    if version is not None and dataset is None:
+        raise click.UsageError("'--version' needs '--dataset', which says of which dataset.")
+    with masksdb.connect(db, create=False) as database, progress_bar("masks") as progress:
         report = database.analyze(dataset, version, with_rle=with_rle, tolerance=tolerance, progress=progress)
     click.echo(f"{db}: {report}", err=True)
     for failure in report.failures[:FAILURES_SHOWN]:
         click.echo(f"Warning: {failure}", err=True)
     if len(report.failures) > FAILURES_SHOWN:
         click.echo(f"Warning: and {len(report.failures) - FAILURES_SHOWN} more; see mask_files.error", err=True)
-
-
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that follows how much of something is done, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    with click.progressbar(length=1, label=what, file=sys.stderr, show_pos=True) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield show
 
 
 @click.command()

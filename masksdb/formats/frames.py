@@ -8,10 +8,10 @@ itself is SQL: ``sql/ingest/records_<shape>.sql``.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import glob
 import gzip
 import io
-import itertools
 import json
 import os
 import re
@@ -36,8 +36,8 @@ RECORD_LIMIT = 64 << 20
 """Bytes of the largest frame that is read."""
 CONTAINER_LIMIT = 256 << 20
 """Bytes of the largest JSON object that is read from a file that is neither JSON lines nor an array."""
-ARROW_BATCH = 2048
-"""Frames from Python that are handed to DuckDB at once."""
+ARROW_BATCH, ARROW_BATCH_CHARACTERS = 2048, 1 << 21
+"""Frames from Python that are handed to DuckDB at once, and their text, at most: it copies them many times over."""
 
 _WHITE = b" \t\r\n"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -54,6 +54,7 @@ class Input:
         media_root: the folder that relative URIs are relative to.
         root_is_given: whether the user has named that folder.
         first_record: the index of the first record, where these are a part of a longer list.
+        format: the layout.
     """
 
     path: str
@@ -62,11 +63,26 @@ class Input:
     media_root: str
     root_is_given: bool = False
     first_record: int = 0
+    format: str = "frames"
 
     @property
     def stored_path(self) -> str:
         """The path in the table ``inputs``."""
         return self.path if self.path in ("-", "frames") else os.path.abspath(self.path)
+
+
+def recognise(path: Path) -> str | None:
+    """Why a path holds frames as JSON."""
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.name.lower().endswith(SUFFIXES) and each.is_file())
+        return next((each.name for each in files if not each.name.endswith(".json") or recognise(each)), None)
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        head = file.read(1 << 16).lstrip(b"\xef\xbb\xbf" + _WHITE)
+        if head.startswith((_GZIP, _ZSTD)):
+            return "compressed"
+        if head[:1] in (b"[", b"{") and re.search(rb'"(sources|rois)"\s*:|"frames"\s*:\s*\[\s*\{', head):
+            return "frames"
+    return None
 
 
 def find_files(source: str) -> list[str]:
@@ -351,9 +367,15 @@ class JsonStream:
         schema = pa.schema([("record", pa.string())])
 
         def generate() -> Iterator[pa.RecordBatch]:
-            texts = self._texts()
-            while chunk := list(itertools.islice(texts, ARROW_BATCH)):
-                yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
+            chunk: list[str] = []
+            size = 0
+            for text in self._texts():
+                chunk.append(text)
+                size += len(text)
+                if len(chunk) == ARROW_BATCH or size > ARROW_BATCH_CHARACTERS:
+                    yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
+                    chunk, size = [], 0
+            yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
 
         return pa.RecordBatchReader.from_batches(schema, generate())
 

@@ -6,7 +6,8 @@ SELECT
     mask_files.fingerprint,
     mask_files.snap_key,
     mask_files.is_lossy,
-    coalesce(with_rle.has_rle, false) AS has_rle
+    -- A lossy file in which nothing declared is found has no regions, and so no run lengths to wait for.
+    coalesce(with_rle.has_rle, mask_files.mask_file_key IS NOT NULL) AS has_rle
 FROM (
     SELECT DISTINCT mask_uri AS uri, mask."timestamp" AS "timestamp"
     FROM frame_masks

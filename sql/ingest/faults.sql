@@ -92,7 +92,7 @@ WITH rules AS (
             {
                 'key': 'rle',
                 'is_kept': rle IS NOT NULL,
-                'expected': 'COCO''s compressed form, {"size": [height, width], "counts": "..."}'
+                'expected': 'COCO''s compressed form, {"size": [height, width], "counts": "..."}, of 1 pixel or more'
             },
             {'key': 'is_crowd', 'is_kept': is_crowd IS NOT NULL, 'expected': 'true or false'},
             {'key': 'mask', 'is_kept': json_type(extra, '$.mask') = 'OBJECT', 'expected': 'an object'},

@@ -57,7 +57,7 @@ typed AS (
         CASE
             WHEN list_count(rle.size) = 2
                 AND len(rle.size) = 2
-                AND list_min(rle.size) >= 0
+                AND list_min(rle.size) > 0
                 AND CAST(rle.size AS DOUBLE[]) = TRY_CAST(json_extract(leaf.rle, '$.size') AS DOUBLE[])
             THEN rle
         END AS rle

@@ -45,8 +45,11 @@ FROM (
         )
         WHERE list_contains("value", -1)
     ) AS wanted
+    -- In a lossy file a region is what counts for one declared value, -1 in it or not: that is above already.
+    JOIN mask_files ON NOT coalesce(mask_files.is_lossy, false)
     JOIN mask_regions
-        ON CASE len(wanted."value")
+        ON mask_regions.mask_file_key = mask_files.mask_file_key
+        AND CASE len(wanted."value")
             WHEN 1 THEN mask_regions.sample IS NOT NULL
             ELSE wanted."value"[1] IN (-1, mask_regions.red)
                 AND wanted."value"[2] IN (-1, mask_regions.green)

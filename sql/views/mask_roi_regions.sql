@@ -1,4 +1,4 @@
--- One row per row of mask_rois, with the pixels of its value, or else of the ROI's own rle: area NULL = not analysed or
+-- One row per row of mask_rois, with the pixels of its value, or else of the ROI's own rle or poly: area NULL = not analysed or
 -- unreadable, 0 = analysed and absent. coverage is 0..1; bbox and centroid are in pixels.
 CREATE OR REPLACE VIEW mask_roi_regions AS
 SELECT
@@ -18,7 +18,7 @@ LEFT JOIN mask_files
     AND coalesce(mask_files."timestamp", -1) = coalesce(mask_rois.mask."timestamp", -1)
     AND mask_files.error IS NULL
     -- A colour or a video has no single sample that one integer could stand for.
-    AND (len(mask_rois.mask_value) > 1 OR (mask_files.mode NOT LIKE 'RGB%' AND mask_files.mode NOT LIKE 'LA%' AND NOT mask_files.is_video))
+    AND (len(mask_rois.mask_value) > 1 OR (mask_files.mode NOT LIKE 'rgb%' AND mask_files.mode NOT LIKE 'grey_alpha%' AND NOT mask_files.is_video))
 LEFT JOIN mask_region_values() AS found
     ON found.mask_file_key = mask_files.mask_file_key AND found."value" = mask_rois.mask_value
 LEFT JOIN (

@@ -13,6 +13,6 @@ LEFT JOIN mask_files
     AND coalesce(mask_files."timestamp", -1) = coalesce(mask_segments.mask."timestamp", -1)
     AND mask_files.error IS NULL
     -- A colour or a video has no single sample that one integer could stand for.
-    AND (len(mask_segments."value") > 1 OR (mask_files.mode NOT LIKE 'RGB%' AND mask_files.mode NOT LIKE 'LA%' AND NOT mask_files.is_video))
+    AND (len(mask_segments."value") > 1 OR (mask_files.mode NOT LIKE 'rgb%' AND mask_files.mode NOT LIKE 'grey_alpha%' AND NOT mask_files.is_video))
 LEFT JOIN mask_region_values() AS found
     ON found.mask_file_key = mask_files.mask_file_key AND found."value" = mask_segments."value";

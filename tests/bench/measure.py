@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 TASKS = Path(__file__).with_name("tasks.py")
+PIXEL_TASKS = Path(__file__).with_name("tasks_pixels.py")
 
 
 class TaskFailedError(Exception):
@@ -68,7 +69,19 @@ class Summary:
 
 def run_task(task: str, **arguments: Any) -> Sample:
     """Run a function of ``tasks.py`` in a fresh process; its argument ``out`` is what it writes."""
-    command = [sys.executable, str(TASKS), task, json.dumps(arguments)]
+    return run_in_process(TASKS, task, arguments)
+
+
+def run_pixel_task(task: str, **arguments: Any) -> Sample:
+    """The same of ``tasks_pixels.py``; the part ``process`` is from the start of the process to its end."""
+    start = time.perf_counter()
+    sample = run_in_process(PIXEL_TASKS, task, arguments)
+    return replace(sample, seconds={**sample.seconds, "process": time.perf_counter() - start})
+
+
+def run_in_process(script: Path, task: str, arguments: Mapping[str, Any]) -> Sample:
+    """Run a task of a script in a fresh process."""
+    command = [sys.executable, str(script), task, json.dumps(arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise TaskFailedError(f"{task} {arguments}: exit status {done.returncode}")

@@ -2,6 +2,7 @@
 
 python tests/bench/run.py                 the sizes of the limits
 python tests/bench/run.py --quick         small files, one run each, printed and not written
+python tests/bench/run.py --sections a b  only these of SECTIONS (some need those before them), printed and not written
 """
 
 from __future__ import annotations
@@ -14,9 +15,30 @@ from pathlib import Path
 
 from report import Report
 from sections import Bench, export_and_repeat, ingest, ingest_large, queries, start_up
+from sections_evaluate import evaluate
+from sections_pixels import analyzed, city_areas, decoders, many_rois, palette_areas, rois_of_one_mask
 from sections_versions import chain, differences, snapshots
+from sections_video import threads, video
 
-SECTIONS = (ingest, ingest_large, queries, chain, differences, snapshots, start_up, export_and_repeat)
+SECTIONS = (
+    ingest,
+    ingest_large,
+    queries,
+    chain,
+    differences,
+    snapshots,
+    start_up,
+    export_and_repeat,
+    palette_areas,
+    city_areas,
+    analyzed,
+    evaluate,
+    video,
+    rois_of_one_mask,
+    many_rois,
+    decoders,
+    threads,
+)
 OUTPUT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -27,6 +49,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="masksdb_bench_") as folder:
         bench = Bench(Path(folder), options.frames, options.large, options.runs, not options.quick, report)
         for section in SECTIONS:
+            if options.sections and section.__name__ not in options.sections:
+                continue
             print(section.__name__, file=sys.stderr, flush=True)
             section(bench)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
@@ -45,11 +69,12 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="small, without sqlite and pandas on the large file, printed only"
     )
     parser.add_argument("--output", type=Path, help="write the report here (default: docs/benchmarks.md)")
+    parser.add_argument("--sections", nargs="+", choices=[each.__name__ for each in SECTIONS], help="only these")
     options = parser.parse_args()
     options.frames = options.frames or (20_000 if options.quick else 200_000)
     options.large = options.large or 10 * options.frames
     options.runs = options.runs or (1 if options.quick else 3)
-    options.output = options.output or (None if options.quick else OUTPUT)
+    options.output = options.output or (None if options.quick or options.sections else OUTPUT)
     if options.frames < 100:
         parser.error("--frames: expected 100 or more, for each child version changes one frame in a hundred")
     return options

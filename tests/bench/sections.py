@@ -54,7 +54,7 @@ class Bench:
     frames: int
     large: int
     runs: int
-    has_large_peers: bool
+    is_full: bool
     report: Report
     loads: dict[str, Summary] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ def ingest_large(bench: Bench) -> None:
     path = bench.generate("large.jsonl", bench.large)
     loads = in_turns(_load_jobs(bench, path, "large", ["duckdb"]), bench.runs, PARSE)
     text = "As above."
-    for peer in ("sqlite", "pandas") if bench.has_large_peers else ():
+    for peer in ("sqlite", "pandas") if bench.is_full else ():
         note = _load_large_peer(bench, peer, path, loads)
         text += f" {note or f'{PEERS[peer]} ran once.'}"
     _add_loads(bench, path, bench.large, loads, text)

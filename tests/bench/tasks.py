@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
-import os
-import resource
-import shutil
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import frames
 import peers
+from timing import Outcome, queries, remove, run, timed
 
 DATASET = "streets"
 
@@ -88,20 +84,17 @@ GROUP BY class_name
 """
 """The question of ``peers.MASK_JOIN``."""
 
-Outcome = tuple[Mapping[str, float], Any]
-"""Seconds by part of the work, and what was found."""
-
 
 def generate(path: str, count: int, versions: int) -> Outcome:
     seconds: dict[str, float] = {}
-    with _timed(seconds):
+    with timed(seconds):
         size = frames.write_frames(path, count, versions)
     return seconds, size
 
 
 def generate_changes(paths: list[str], count: int) -> Outcome:
     seconds: dict[str, float] = {}
-    with _timed(seconds):
+    with timed(seconds):
         sizes = [frames.write_changes(path, count, child) for child, path in enumerate(paths, 1)]
     return seconds, sizes
 
@@ -112,7 +105,7 @@ def parse(path: str) -> Outcome:
     seconds: dict[str, float] = {}
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
-        with _timed(seconds):
+        with timed(seconds):
             row = connection.execute(peers.PARSE, [path]).fetchone()
     assert row is not None
     return seconds, int(row[0])
@@ -121,9 +114,9 @@ def parse(path: str) -> Outcome:
 def ingest(path: str, out: str) -> Outcome:
     import masksdb
 
-    _remove(out)
+    remove(out)
     seconds: dict[str, float] = {}
-    with _timed(seconds), masksdb.connect(out) as database:
+    with timed(seconds), masksdb.connect(out) as database:
         database.ingest(path, dataset=DATASET, version="v1")
     with masksdb.connect(out, read_only=True) as database:
         return seconds, database.sql("SELECT count(*) FROM rois").fetchall()[0][0]
@@ -133,7 +126,7 @@ def ingest_again(path: str, out: str) -> Outcome:
     import masksdb
 
     seconds: dict[str, float] = {}
-    with _timed(seconds), masksdb.connect(out) as database:
+    with timed(seconds), masksdb.connect(out) as database:
         report = database.ingest(path, dataset=DATASET, version="v1")
     return seconds, [report.new, report.updated, report.unchanged]
 
@@ -142,7 +135,7 @@ def export(database: str, out: str) -> Outcome:
     import masksdb
 
     seconds: dict[str, float] = {}
-    with _timed(seconds), masksdb.connect(database, read_only=True) as opened:
+    with timed(seconds), masksdb.connect(database, read_only=True) as opened:
         count = opened.export(out, dataset=DATASET, version="v1")
     return seconds, count
 
@@ -151,9 +144,9 @@ def peer_load(peer: str, path: str, out: str) -> Outcome:
     # Before the clock starts, as masksdb is.
     for package in peers.PACKAGES[peer]:
         importlib.import_module(package)
-    _remove(out)
+    remove(out)
     seconds: dict[str, float] = {}
-    with _timed(seconds):
+    with timed(seconds):
         rois = peers.LOADS[peer](path, out)
     return seconds, rois
 
@@ -162,12 +155,12 @@ def build_chain(first: str, changes: list[str], out: str) -> Outcome:
     """A version, and a chain of children with the changed frames of each; every version but the last is published."""
     import masksdb
 
-    _remove(out)
+    remove(out)
     seconds: dict[str, float] = {}
     with masksdb.connect(out) as database:
-        with _timed(seconds, "first"):
+        with timed(seconds, "first"):
             database.ingest(first, dataset=DATASET, version="v1")
-        with _timed(seconds, "children"):
+        with timed(seconds, "children"):
             updated = [_add_child(database, number, path) for number, path in enumerate(changes, 2)]
     return seconds, updated
 
@@ -184,7 +177,7 @@ def version_queries(database: str, repeats: int) -> Outcome:
 
     parameters = {"dataset": DATASET, "version": "v1"}
     with masksdb.connect(database, read_only=True) as opened:
-        return _queries(
+        return queries(
             {
                 "view": lambda: opened.sql(MASK_ROIS, parameters).fetchall(),
                 "by hand": lambda: opened.sql(MASK_ROIS_BY_HAND, parameters).fetchall(),
@@ -201,7 +194,7 @@ def chain_queries(chain: str, single: str, versions: int, repeats: int) -> Outco
     last = {"dataset": DATASET, "version": f"v{versions}"}
     only = {"dataset": DATASET, "version": "v1"}
     with masksdb.connect(chain, read_only=True) as chained, masksdb.connect(single, read_only=True) as alone:
-        return _queries(
+        return queries(
             {
                 "view": lambda: chained.sql(MASK_ROIS, last).fetchall(),
                 "by hand": lambda: chained.sql(CHAIN_BY_HAND, last).fetchall(),
@@ -223,7 +216,7 @@ def chain_diff(chain: str, versions: int, repeats: int) -> Outcome:
         return [(counts["frame", "changed"], counts["roi", "moved"])]
 
     with masksdb.connect(chain, read_only=True) as opened:
-        return _queries(
+        return queries(
             {
                 "version diff": lambda: counted(opened),
                 "by hand": lambda: opened.sql(DIFF_BY_HAND, {"dataset": DATASET, "old": old, "new": new}).fetchall(),
@@ -236,7 +229,7 @@ def snapshots(count: int, out: str, repeats: int) -> Outcome:
     """The median time of a snapshot of a version with so many frames."""
     import masksdb
 
-    _remove(out)
+    remove(out)
     taken = []
     with masksdb.connect(out) as database:
         database.ingest(({"id": str(number), "timestamp": number} for number in range(count)), dataset=DATASET)
@@ -252,14 +245,14 @@ def duckdb_query(store: str, repeats: int) -> Outcome:
     import duckdb
 
     with duckdb.connect(store, read_only=True) as connection:
-        return _queries({"mask join": lambda: connection.execute(peers.MASK_JOIN).fetchall()}, repeats)
+        return queries({"mask join": lambda: connection.execute(peers.MASK_JOIN).fetchall()}, repeats)
 
 
 def sqlite_query(store: str, repeats: int) -> Outcome:
     import sqlite3
 
     with contextlib.closing(sqlite3.connect(store)) as connection:
-        return _queries({"mask join": lambda: connection.execute(peers.MASK_JOIN).fetchall()}, repeats)
+        return queries({"mask join": lambda: connection.execute(peers.MASK_JOIN).fetchall()}, repeats)
 
 
 def pandas_query(store: str, repeats: int) -> Outcome:
@@ -274,38 +267,7 @@ def pandas_query(store: str, repeats: int) -> Outcome:
         counts = rois.merge(masks, on=keys).groupby("class_name")["uri"].count()
         return [(name, int(count)) for name, count in counts.items()]
 
-    return _queries({"mask join": joined}, repeats)
-
-
-def _queries(queries: Mapping[str, Callable[[], list[Any]]], repeats: int) -> Outcome:
-    """The median of each query, asked in turns after one round that is not counted."""
-    answers = {name: sorted(query(), key=str) for name, query in queries.items()}
-    taken: dict[str, list[float]] = {name: [] for name in queries}
-    for _ in range(repeats):
-        for name, query in queries.items():
-            start = time.perf_counter()
-            query()
-            taken[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in taken.items()}, answers
-
-
-@contextlib.contextmanager
-def _timed(seconds: dict[str, float], part: str = "work") -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[part] = time.perf_counter() - start
-
-
-def _remove(out: str) -> None:
-    if os.path.isdir(out):
-        shutil.rmtree(out)
-    elif os.path.exists(out):
-        os.remove(out)
-
-
-def _peak_mb() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return queries({"mask join": joined}, repeats)
 
 
 TASKS: Mapping[str, Callable[..., Outcome]] = {
@@ -330,10 +292,5 @@ TASKS: Mapping[str, Callable[..., Outcome]] = {
 }
 
 
-def main() -> None:
-    seconds, answer = TASKS[sys.argv[1]](**json.loads(sys.argv[2]))
-    print(json.dumps({"seconds": seconds, "peak_mb": _peak_mb(), "answer": answer}))
-
-
 if __name__ == "__main__":
-    main()
+    run(TASKS)

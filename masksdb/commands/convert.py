@@ -1,0 +1,122 @@
+"""Commands on the layouts of other tools."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import masksdb
+from masksdb.commands.options import DATABASE, dataset_option, echo_notes, version_option
+from masksdb.errors import UsageError
+from masksdb.files import replacing
+from masksdb.formats.registry import FORMATS, FRAMES
+
+_COLUMNS = {
+    "class": "class",
+    "regions": "regions",
+    "pixels": "pixels",
+    "gained": "gained",
+    "lost": "lost",
+    "holes_filled": "holes filled",
+    "parts_dropped": "parts dropped",
+    "merged": "merged",
+    "not_held": "not held",
+}
+
+
+@click.command()
+@DATABASE
+@click.argument("out", type=click.Path(allow_dash=True))
+@dataset_option
+@version_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([name for name, layout in FORMATS.items() if layout.is_written]),
+    default=FRAMES,
+    show_default=True,
+    metavar="NAME",
+    help="Layout to write; 'masksdb formats' lists them.",
+)
+@click.option("--mask", "masks", multiple=True, metavar="ID", help="Write the ROIs in this mask; may be repeated.")
+@click.option("--polygons", is_flag=True, help="In coco, write polygons and not run lengths.")
+@click.option("--images", is_flag=True, help="Copy the images too.")
+@click.option("--report", type=click.Path(), metavar="FILE", help="Write what became of every region to this file.")
+@click.option("--refuse-loss", is_flag=True, help="Write nothing where anything would be lost; exit status 1.")
+def export(
+    db: str,
+    out: str,
+    dataset: str,
+    version: str | None,
+    format_: str,
+    masks: tuple[str, ...],
+    images: bool,
+    polygons: bool,
+    report: str | None,
+    refuse_loss: bool,
+) -> None:
+    r"""Write a version to OUT: its frames as they were ingested, or the layout of another tool.
+
+    Of frames, OUT is a file: one array where its name ends in .json, else JSON lines; '-' is standard output. Of
+    another layout it is a new folder, which is read again to say what was lost on the way.
+
+    \b
+    masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
+    masksdb export cars.duckdb coco/ --dataset cars --format coco --images
+    """
+    with masksdb.connect(db, read_only=True) as database:
+        if format_ == FRAMES:
+            if masks or images or report or refuse_loss:
+                raise UsageError("--mask, --images, --report and --refuse-loss: for other layouts than frames")
+            count = database.export(out, dataset=dataset, version=version)
+            click.echo(f"{out}: {count} frames", err=True)
+            return
+        refused = importlib.import_module("masksdb.convert").LossRefusedError
+        try:
+            found: Any = database.export(
+                out,
+                dataset=dataset,
+                version=version,
+                format=format_,
+                masks=masks,
+                with_images=images,
+                refuse_loss=refuse_loss,
+                polygons=polygons,
+            )
+        except refused as error:
+            _tell(error.report, report)
+            raise
+        _tell(found, report)
+
+
+def _tell(found: Any, report: str | None) -> None:
+    """Print what was lost per class, and write the report."""
+    rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in found.by_class().items()]
+    table = [tuple(_COLUMNS.values()), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_COLUMNS))]
+    for row in table:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        click.echo("  ".join(cells).rstrip(), err=True)
+    echo_notes(found.notes)
+    if report == "-":
+        sys.stdout.write(found.text())
+    elif report:
+        with replacing(report) as partial:
+            Path(partial).write_text(found.text(), encoding="utf-8")
+    click.echo(str(found), err=True)
+
+
+@click.command()
+def formats() -> None:
+    r"""List the layouts that are read and written: name, direction, what it is.
+
+    \b
+    masksdb formats | grep coco
+    """
+    width = max(map(len, FORMATS))
+    for name, layout in FORMATS.items():
+        click.echo(f"{name.ljust(width)}  {layout.direction.ljust(7)}  {layout.description}")

@@ -1,0 +1,117 @@
+"""A version written in the layout of another tool, into a new folder, and what that lost."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from masksdb import versions
+from masksdb.engine import Engine
+from masksdb.errors import MasksDBError, UnsupportedFormatError
+from masksdb.formats.registry import AUTO, FORMATS, layout_module
+from masksdb.formats.writing import Writing
+from masksdb.ingest import ingest
+from masksdb.loss import LossReport, add_missing, measure
+from masksdb.outframes import OutFrames
+
+NO_VERSION = -1
+
+
+class LossRefusedError(MasksDBError):
+    """An export that would lose something, where that was not wanted.
+
+    Attributes:
+        report: what it would lose.
+    """
+
+    def __init__(self, report: LossReport) -> None:
+        self.report = report
+        super().__init__(f"{report.path}: the export loses something, so nothing was written; see the report")
+
+
+def convert(
+    engine: Engine,
+    out: str | os.PathLike[str],
+    *,
+    dataset: str,
+    version: str | None = None,
+    format: str,
+    masks: Sequence[str] = (),
+    with_images: bool = False,
+    refuse_loss: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> LossReport:
+    """Write a version in a layout, read it again, and say what was lost.
+
+    Args:
+        engine: the database.
+        out: a new folder, or an empty one.
+        dataset: name of the dataset.
+        version: name of the version; None is the newest draft, else the newest published.
+        format: name of the layout.
+        masks: ids of the masks whose ROIs are written; needed where they live in several.
+        with_images: copy the images too.
+        refuse_loss: write nothing where anything would be lost.
+        options: what else the layout knows.
+
+    Returns:
+        What became of every region.
+
+    Raises:
+        LossRefusedError: something would be lost, and ``refuse_loss``.
+        MasksDBError: there is something in the folder, or it cannot be written.
+    """
+    layout = FORMATS.get(format)
+    if layout is None or not layout.is_written:
+        known = ", ".join(name for name, each in FORMATS.items() if each.is_written)
+        raise UnsupportedFormatError(f"--format {format}: cannot be written; expected one of {known}")
+    target = Path(out).absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise MasksDBError(f"{out}: already there, and exports overwrite nothing; name a new folder")
+    with engine.reading() as cursor:
+        version_id = versions.find_version(cursor, dataset, version).version_id
+    source = OutFrames(engine, version_id, masks)
+    source.check()
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.mkdir(parents=True)
+        writing = Writing(
+            partial, source.classes(), engine.settings, with_images, options or {}, lambda: iter(source), source.rows
+        )
+        layout_module(format).write(writing)
+        report = LossReport(os.fspath(out), format, notes=writing.notes)
+        _measure(report, source, writing, format)
+        if refuse_loss and not report.is_lossless:
+            raise LossRefusedError(report)
+        if target.exists():
+            target.rmdir()
+        os.replace(partial, target)
+    except OSError as error:
+        raise MasksDBError(f"{out}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return report
+
+
+def _measure(report: LossReport, source: OutFrames, writing: Writing, format: str) -> None:
+    module = layout_module(format)
+    reread: Callable[..., Any] | None = getattr(module, "reread", None)
+    again = Engine(":memory:", read_only=False)
+    try:
+        version_id = NO_VERSION
+        if writing.places:
+            frames = reread(writing) if reread else str(writing.folder)
+            layout = AUTO if reread else format
+            done = ingest(again, frames, dataset="written", version="again", format=layout, on_error="skip")
+            writing.notes.extend(f"read again: {error}" for error in done.errors)
+            with again.reading() as cursor:
+                version_id = versions.find_version(cursor, "written", "again").version_id
+        measure(report, source, OutFrames(again, version_id), writing)
+    finally:
+        again.close()
+    if not getattr(module, "HOLDS_ALL_ROIS", False):
+        add_missing(report, source)

@@ -1,0 +1,214 @@
+"""A dataset on disk as the layouts read it: files found, masks decoded, faults told."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from PIL import Image
+
+from masksdb.errors import IngestError, MasksDBError
+from masksdb.facts import MaskFacts, MaskRef, facts_cache
+from masksdb.settings import Settings
+
+Frame = dict[str, Any]
+Value = list[int]
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+MASKS_AT_ONCE = 128
+VOID, BACKGROUND = "void", "background"
+"""Labels of pixels that count for nothing, and of those that are no object."""
+_ORIENTATION = 0x0112
+
+Item = TypeVar("Item")
+
+
+class Size(NamedTuple):
+    """Pixels of an image."""
+
+    width: int
+    height: int
+
+
+@dataclass
+class Tree:
+    """A dataset on disk, and what its reader finds out besides the frames.
+
+    Attributes:
+        path: the file or folder.
+        settings: how masks are read.
+        mask_labels: the version's mapping of values to labels, which the reader fills: lists of entries by mask id.
+        notes: what a person should know, though nothing is wrong with the frames.
+    """
+
+    path: Path
+    settings: Settings = field(default_factory=Settings)
+    mask_labels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """The folder that the URIs of its frames are relative to."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def uri(self, path: Path) -> str:
+        """A file as a URI relative to the root, where it is in there."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path.absolute())
+
+    def error(self, path: Path, reason: str, json_path: str | None = None, *, record: int | None = None) -> IngestError:
+        """Why something in a file cannot be taken."""
+        return IngestError(reason, str(path), json_path=json_path, record=record)
+
+    def note(self, path: Path, text: str) -> None:
+        """Tell a person about a file."""
+        self.notes.append(f"{path}: {text}")
+
+    def declare(
+        self,
+        mask_id: str,
+        value: Sequence[int],
+        label: str,
+        *,
+        is_ignored: bool = False,
+        colour: Sequence[int] | None = None,
+    ) -> None:
+        """Say what a value means in all masks of an id; the first that says so holds.
+
+        Args:
+            mask_id: id of the masks.
+            value: the value.
+            label: what it means.
+            is_ignored: whether it counts for nothing.
+            colour: the colour that the label map has for it, where the value is none itself.
+        """
+        entries = self.mask_labels.setdefault(mask_id, [])
+        if all(entry["value"] != list(value) for entry in entries):
+            entry = {"value": list(value), "labels": [label]} | ({"ignore": True} if is_ignored else {})
+            entries.append(entry | ({"color": list(colour)} if colour is not None else {}))
+
+    def with_facts(
+        self, items: Iterable[Item], paths: Iterable[Path]
+    ) -> Iterator[tuple[Item, MaskFacts | IngestError]]:  # fmt: skip
+        """Each item with what is in its mask, decoded many at a time.
+
+        Args:
+            items: anything.
+            paths: for each the file of its mask.
+        """
+        pairs = zip(items, paths, strict=True)
+        while chunk := list(itertools.islice(pairs, MASKS_AT_ONCE)):
+            found = facts_cache.get([MaskRef(str(path)) for _, path in chunk], self.settings)
+            for (item, path), facts in zip(chunk, found, strict=True):
+                is_bad = isinstance(facts, MasksDBError)
+                yield item, self.error(path, getattr(facts, "reason", str(facts))) if is_bad else facts  # type: ignore[misc]  # not an error then
+
+    def with_masks(
+        self, items: Iterable[Item], masks: Iterable[Mapping[str, Path]]
+    ) -> Iterator[tuple[Item, dict[str, MaskFacts | IngestError]]]:
+        """Each item with what is in each of its masks, decoded many at a time.
+
+        Args:
+            items: anything.
+            masks: for each the files of its masks by mask id.
+        """
+        pairs = zip(items, masks, strict=True)
+        while chunk := list(itertools.islice(pairs, MASKS_AT_ONCE)):
+            found: list[dict[str, MaskFacts | IngestError]] = [{} for _ in chunk]
+            places = [(index, name) for index, (_, files) in enumerate(chunk) for name in files]
+            for (index, name), facts in self.with_facts(places, [chunk[index][1][name] for index, name in places]):
+                found[index][name] = facts
+            yield from zip((item for item, _ in chunk), found, strict=True)
+
+    def size(self, path: Path) -> Size | IngestError:
+        """The size of an image as stored; told where an orientation says to show it turned."""
+        try:
+            with Image.open(path) as image:
+                turned = image.getexif().get(_ORIENTATION, 1) if image.format in ("JPEG", "TIFF", "WEBP", "PNG") else 1
+                if turned != 1:
+                    told = f"EXIF orientation {turned} shows it turned or mirrored"
+                    self.note(path, f"{told}; masks are taken to lie on it as stored")
+                return Size(image.width, image.height)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            reason = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read as an image"
+            return self.error(path, reason)
+
+    def read_json(self, path: Path) -> Any:
+        """The content of a JSON file.
+
+        Raises:
+            IngestError: it cannot be read.
+        """
+        try:
+            return json.loads(path.read_bytes())
+        except OSError as error:
+            raise self.error(path, f"cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
+            raise self.error(path, f"not JSON: {error}") from None
+
+
+def mask_of(mask_id: str, uri: str) -> dict[str, Any]:
+    """A mask of a source, of a PNG."""
+    return {"id": mask_id, "content_type": "image/png", "uri": uri}
+
+
+def roi_of(
+    label: str, mask_id: str, value: Sequence[int], *, is_ignored: bool = False, is_crowd: bool = False, **further: Any
+) -> dict[str, Any]:
+    """A ROI that is a value of a mask."""
+    roi: dict[str, Any] = {"label": [label], "mask": {"id": mask_id, "value": list(value)}, **further}
+    if is_crowd:
+        roi["is_crowd"] = True
+    if is_ignored:
+        roi["meta"] = {**roi.get("meta", {}), "ignore": True}
+    return roi
+
+
+def source_of(
+    image_uri: str | None, size: Size | None, masks: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:  # fmt: skip
+    """The source of a frame that has one image."""
+    source: dict[str, Any] = {} if image_uri is None else {"uri": image_uri}
+    if size:
+        source |= {"width": size.width, "height": size.height}
+    return source | ({"masks": list(masks)} if masks else {})
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """The images of a folder and of those below it by their path in it without the suffix."""
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    }
+
+
+def coco_image_folder(path: Path, split: str | None, names: Sequence[str]) -> Path | None:
+    """The folder in which the images of a COCO file are, or None where none of the first few is there.
+
+    Args:
+        path: the JSON file.
+        split: what its name says of the split.
+        names: names of the images.
+    """
+    root = path.parent.parent if path.parent.name == "annotations" else path.parent
+    folders = ["images", "", "data", "input_images", "JPEGImages"]
+    candidates = [root / folder / part for folder in folders for part in dict.fromkeys([split or "", ""])]
+    return next((each for name in names[:3] for each in candidates if os.path.isfile(each / name)), None)
+
+
+def voc_colour(index: int) -> tuple[int, int, int]:
+    """The colour of an index in the palette of Pascal VOC, which DAVIS uses too: its bits, dealt out in turn.
+
+    >>> [voc_colour(index) for index in (0, 1, 2, 15, 255)]
+    [(0, 0, 0), (128, 0, 0), (0, 128, 0), (192, 128, 128), (224, 224, 192)]
+    """
+    channels = [0, 0, 0]
+    for place in range(8):
+        for channel in range(3):
+            channels[channel] |= (index >> (3 * place + channel) & 1) << (7 - place)
+    return channels[0], channels[1], channels[2]

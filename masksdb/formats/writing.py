@@ -1,0 +1,309 @@
+"""What a layout is written from: frames with their regions in order, and a record of where each region went."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from masksdb import polygons, rle
+from masksdb.errors import MasksDBError
+from masksdb.facts import MaskFacts
+from masksdb.media import locate
+from masksdb.settings import Settings
+
+Numbers = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A ROI's pixels in one image.
+
+    Attributes:
+        roi_index: place of the ROI in its frame.
+        roi_id: its id, if it has one.
+        labels: what it is.
+        mask_id: the mask that it lives in, None where it has its own geometry.
+        mask_uri: the file of that mask, resolved.
+        value: its value there.
+        parts: its polygons, x and y, where it does not live in a mask; each of shape (n, 2), float64.
+        is_crowd: whether it stands for several objects.
+        is_ignored: whether it counts for nothing.
+        meta: what else is known of it.
+        height: pixels.
+        width: pixels.
+        facts: the mask, if it lives in one.
+        selected: which distinct values of the mask it covers, a flag each.
+        own_counts: COCO run lengths, where it does not live in a mask; polygons may not be filled yet.
+    """
+
+    roi_index: int
+    roi_id: str | None
+    labels: tuple[str, ...]
+    mask_id: str | None
+    value: tuple[int, ...] | None
+    parts: Sequence[npt.NDArray[np.float64]] | None
+    is_crowd: bool
+    is_ignored: bool
+    meta: Mapping[str, Any]
+    height: int
+    width: int
+    facts: MaskFacts | None = None
+    selected: Flags | None = None
+    own_counts: rle.Counts | None = None
+    mask_uri: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Its labels as one class: the first, or all joined where a class is several."""
+        return ", ".join(self.labels) or "unlabelled"
+
+    @cached_property
+    def counts(self) -> rle.Counts:
+        """Its COCO run lengths."""
+        if self.facts is not None and self.selected is not None:
+            return self.facts.regions.counts(self.selected)
+        if self.own_counts is not None:
+            return self.own_counts
+        (filled,) = polygons.rasterize([self.parts or []], [self.height], [self.width])
+        return filled
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        if self.facts is not None and self.selected is not None:
+            return int(self.facts.regions.area[self.selected].sum())
+        return rle.area(self.counts)
+
+    def pixels(self) -> Flags:
+        """The region, shape (height, width)."""
+        return rle.to_pixels(self.counts, self.height, self.width).astype(np.bool_)
+
+    def encoded(self) -> dict[str, Any]:
+        """The region as COCO compressed RLE."""
+        return {"size": [self.height, self.width], "counts": rle.encode_counts(self.counts)}
+
+
+@dataclass(frozen=True)
+class OutFrame:
+    """One image, and the regions on it from the lowest up.
+
+    Attributes:
+        name: unique in an export, made of the frame's id; may have folders in it.
+        frame_id: the frame.
+        source_id: which of its sources it is, None for the only one.
+        context_id: the sequence it belongs to.
+        timestamp: milliseconds.
+        meta: of the frame.
+        image_uri: the image, resolved.
+        width: pixels; None where nothing says.
+        height: pixels.
+        regions: the regions.
+    """
+
+    name: str
+    frame_id: str
+    source_id: str | None
+    context_id: str | None
+    timestamp: int | None
+    meta: Mapping[str, Any]
+    image_uri: str | None
+    width: int
+    height: int
+    regions: Sequence[Region]
+
+    @property
+    def flat_name(self) -> str:
+        """The name without folders."""
+        return self.name.replace("/", "_")
+
+    @property
+    def image_name(self) -> str:
+        """The name with the suffix of the image."""
+        suffix = Path(self.image_uri or "").suffix.lower()
+        return self.name + (suffix if re.fullmatch(r"\.[a-z]{3,4}", suffix) else ".jpg")
+
+    def paint(self, numbers: Sequence[int], ground: int = 0) -> Numbers:
+        """The regions as an array of shape (height, width), each as its number, the later over the earlier."""
+        painted = np.full(self.height * self.width, ground, np.int32)
+        start = 0
+        while start < len(self.regions):
+            first = self.regions[start]
+            stop = start + 1
+            while first.facts is not None and stop < len(self.regions) and self.regions[stop].facts is first.facts:
+                stop += 1
+            if first.facts is None:
+                painted.reshape(self.height, self.width)[first.pixels()] = numbers[start]
+            else:
+                self._paint_mask(painted, first.facts, self.regions[start:stop], numbers[start:stop])
+            start = stop
+        return painted.reshape(self.height, self.width)
+
+    def _paint_mask(
+        self, painted: Numbers, facts: MaskFacts, regions: Sequence[Region], numbers: Sequence[int]
+    ) -> None:  # fmt: skip
+        number_of = np.zeros(len(facts.colours), np.int32)
+        is_covered = np.zeros(len(facts.colours), np.bool_)
+        for region, number in zip(regions, numbers, strict=True):
+            number_of[region.selected] = number
+            is_covered |= region.selected  # type: ignore[arg-type]  # a region of a mask has it
+        runs = facts.regions.runs
+        lengths = np.diff(runs.starts, append=runs.total)
+        np.copyto(
+            painted, np.repeat(number_of[runs.values], lengths), where=np.repeat(is_covered[runs.values], lengths)
+        )
+
+
+class Place(NamedTuple):
+    """Where a region is found when what was written is read again.
+
+    Attributes:
+        frame: the id of the frame as read.
+        key: the ROI's key there, as :func:`roi_key` or :func:`value_key` says.
+    """
+
+    frame: str
+    key: str
+
+
+def roi_key(roi_id: object) -> str:
+    """The key of a ROI that has an id."""
+    return f"roi {roi_id}"
+
+
+def value_key(mask_id: str, value: Sequence[int]) -> str:
+    """The key of a ROI without one, which is a value of a mask."""
+    return f"{mask_id} {list(value)}"
+
+
+def key_of(region: Region) -> str:
+    """The key of a region as read."""
+    return roi_key(region.roi_id) if region.roi_id is not None else value_key(str(region.mask_id), region.value or ())
+
+
+def folder_name(given: object) -> str:
+    """What a frame's meta says of it, such as its split, as the name of a folder; ``default`` where it says nothing.
+
+    >>> folder_name("../val"), folder_name(None)
+    ('_val', 'default')
+    """
+    name = re.sub(r"[^\w.\-+=,@ ]", "_", str(given)).strip(" .") if given else ""
+    return name or "default"
+
+
+@dataclass
+class Classes:
+    """The classes of an export, in the order of the version's label mapping and then by name, each with a colour.
+
+    Attributes:
+        names: the labels.
+        values: single values that the label mapping gives to labels.
+        colours: colours of the labels: the mapping's, else their own.
+        ignored: labels that count for nothing.
+    """
+
+    names: list[str]
+    values: Mapping[str, int]
+    colours: Mapping[str, Colour]
+    ignored: frozenset[str]
+
+    def indexes(self, first: int = 0, *, most: int = 65535, fixed: Mapping[str, int] | None = None) -> dict[str, int]:
+        """A number for each class: what ``fixed`` or the label mapping says where that is free, else the next free one.
+
+        Args:
+            first: the lowest number to give.
+            most: the highest number that there may be.
+            fixed: numbers that some labels have in this layout.
+        """
+        wanted = {**self.values, **(fixed or {})}
+        taken: dict[int, str] = {}
+        for name in self.names:
+            number = wanted.get(name)
+            if number is not None and first <= number <= most and number not in taken:
+                taken[number] = name
+        found = {name: number for number, name in taken.items()}
+        free = (number for number in range(first, most + 1) if number not in taken)
+        for name in self.names:
+            if name not in found:
+                number = next(free, None)
+                if number is not None:
+                    found[name] = number
+        return {name: found[name] for name in self.names if name in found}
+
+
+def own_colour(label: str, taken: set[Colour]) -> Colour:
+    """A colour that a label has in every export, unless one before it took that; never black or white."""
+    for attempt in range(1 << 16):
+        digest = hashlib.blake2b(f"{label}\0{attempt}".encode("utf-8", "surrogatepass"), digest_size=3).digest()
+        colour = (digest[0], digest[1], digest[2])
+        if 96 <= sum(colour) <= 640 and colour not in taken:
+            return colour
+    raise AssertionError
+
+
+@dataclass
+class Writing:
+    """An export under way.
+
+    Attributes:
+        folder: a new, empty folder to write into.
+        classes: the classes of the version.
+        settings: how images are read.
+        with_images: whether the images are to be copied too.
+        options: what else was asked for, by name.
+        frames: gives the frames, in order; may be called several times.
+        rows: gives the rows of a view that are of the version, as an Arrow reader.
+        places: where regions went, by frame name and ROI index.
+        areas: pixels of these, by the same.
+        refused: why regions could not be written, by the same.
+        notes: what a person should know.
+    """
+
+    folder: Path
+    classes: Classes
+    settings: Settings
+    with_images: bool
+    options: Mapping[str, Any]
+    frames: Callable[[], Iterator[OutFrame]]
+    rows: Callable[[str], Any]
+    places: dict[tuple[str, int], Place] = field(default_factory=dict)
+    areas: dict[tuple[str, int], int] = field(default_factory=dict)
+    refused: dict[tuple[str, int], str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def wrote(self, frame: OutFrame, region: Region, read_frame: str, key: str) -> None:
+        """Say where a region went: the id of the frame as it will be read, and its key there."""
+        self.places[frame.name, region.roi_index] = Place(read_frame, key)
+        self.areas[frame.name, region.roi_index] = region.area
+
+    def cannot_hold(self, frame: OutFrame, region: Region, reason: str) -> None:
+        """Say that the layout has no place for a region."""
+        self.refused[frame.name, region.roi_index] = reason
+
+    def path(self, name: str) -> Path:
+        """A path in the folder, whose parent is made."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def copy_image(self, frame: OutFrame, name: str) -> None:
+        """Copy the image of a frame, if that was asked for; told where there is none."""
+        if not self.with_images:
+            return
+        if frame.image_uri is None:
+            self.notes.append(f"{frame.frame_id}: has no image")
+            return
+        try:
+            shutil.copyfile(locate(frame.image_uri, self.settings.prefixes).path, self.path(name))
+        except (MasksDBError, OSError) as error:
+            self.notes.append(f"{frame.frame_id}: image not copied: {error}")

@@ -1,0 +1,5 @@
+-- One row per severity, worst first, and check: severity, check, and how many findings there are.
+SELECT severity, "check", count(*)
+FROM found
+GROUP BY severity, "check"
+ORDER BY CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, "check";

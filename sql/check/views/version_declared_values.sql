@@ -1,0 +1,37 @@
+-- One row per visible mask and value that a ROI or the version's mask_labels declare for it; one that both declare, or two
+-- ROIs, is there twice.
+CREATE OR REPLACE VIEW version_declared_values AS
+SELECT
+    dataset,
+    version,
+    version_id,
+    frame_key,
+    frame_id,
+    source_index,
+    source_id,
+    mask_index,
+    mask_id,
+    mask_uri,
+    mask."timestamp" AS mask_timestamp,
+    true AS by_roi,
+    class_labels AS labels,
+    mask_value AS "value"
+FROM mask_rois
+WHERE mask_index IS NOT NULL AND mask_value IS NOT NULL
+UNION ALL
+SELECT
+    dataset,
+    version,
+    version_id,
+    frame_key,
+    frame_id,
+    source_index,
+    source_id,
+    mask_index,
+    mask_id,
+    mask_uri,
+    mask."timestamp",
+    false,
+    labels,
+    "value"
+FROM mask_segments;

@@ -1,0 +1,8 @@
+-- One row per two mask images of the Arrow table wanted_pairs that were compared before: place, fingerprint_a, fingerprint_b.
+SELECT wanted_pairs.place, mask_pairs.fingerprint_a, mask_pairs.fingerprint_b
+FROM wanted_pairs
+JOIN mask_pairs
+    ON mask_pairs.uri_a = wanted_pairs.uri_a
+    AND mask_pairs.uri_b = wanted_pairs.uri_b
+    AND coalesce(mask_pairs.timestamp_a, -1) = coalesce(wanted_pairs.timestamp_a, -1)
+    AND coalesce(mask_pairs.timestamp_b, -1) = coalesce(wanted_pairs.timestamp_b, -1);

@@ -1,0 +1,228 @@
+"""SA-1B, LabelMe and CVAT: annotations without mask files come in as the regions that they are."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+from reference import coco_rle
+
+import masksdb
+from masksdb import IngestError
+
+BLOB = np.zeros((8, 10), np.bool_)
+BLOB[2:5, 3:9] = True
+BLOB[3, 5] = False
+
+
+def image(folder: Path, name: str = "a.png", **options: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (10, 8)).save(folder / name, **options)
+    return folder
+
+
+def rows(db: masksdb.Database) -> list[Any]:
+    db.analyze()
+    return db.sql("SELECT frame_id, class_labels, area FROM mask_roi_regions ORDER BY frame_id, roi_index").fetchall()
+
+
+def filled(*points: float) -> int:
+    return int(coco_mask.area(coco_mask.frPyObjects([list(points)], 8, 10))[0])
+
+
+def sa1b(folder: Path, *annotations: dict[str, Any]) -> Path:
+    about = {"image_id": 7, "file_name": "a.png", "width": 10, "height": 8}
+    given = [{"predicted_iou": 0.5, "bbox": [0, 0, 1, 1], **each} for each in annotations]
+    (image(folder) / "a.json").write_text(json.dumps({"image": about, "annotations": given}))
+    return folder
+
+
+def test_sa1b_regions_have_their_areas_and_no_class(db: masksdb.Database, tmp_path: Path) -> None:
+    report = db.ingest(sa1b(tmp_path / "t", {"id": 3, "segmentation": coco_rle(BLOB)}), dataset="d")
+    assert "taken for sa1b" in report.notes[0]
+    assert rows(db) == [("a", ["object"], 17)]
+    assert db.sql("SELECT roi_id, confidence, meta->'bbox' FROM rois").fetchall() == [("3", 0.5, "[0,0,1,1]")]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        ({"id": 3, "segmentation": {"size": [8, 10], "counts": "04"}}, "annotation 3: run lengths that are not such"),
+        (
+            {"id": 3, "segmentation": coco_rle(BLOB.T)},
+            "annotation 3: run lengths of 8 x 10 pixels on an image",
+        ),
+        ({"id": 1, "segmentation": coco_rle(BLOB)}, "annotation 1: its id again"),
+        ({"id": 3}, "expected an object with the run lengths 'segmentation'"),
+    ],
+)
+def test_a_bad_sa1b_annotation_is_named(
+    annotation: dict[str, Any], reason: str, db: masksdb.Database, tmp_path: Path
+) -> None:
+    root = sa1b(tmp_path / "t", {"id": 1, "segmentation": coco_rle(BLOB)}, annotation)
+    with pytest.raises(IngestError) as raised:
+        db.ingest(root, dataset="d")
+    assert str(raised.value).startswith(f"{root}/a.json: annotations[1]: {reason}")
+    assert db.ingest(root, dataset="d", on_error="skip").rejected == 1
+    assert rows(db) == [("a", ["object"], 17)]
+
+
+def test_the_sa1b_tree_comes_in(db: masksdb.Database, real_data: Path) -> None:
+    root = real_data / "layouts/segment_anything_dataset"
+    db.ingest(root, dataset="d", format="auto")
+    given = {path.stem: json.loads(path.read_text())["annotations"] for path in root.glob("*.json")}
+    areas = {(name, str(each["id"])): each["area"] for name, own in given.items() for each in own if each["area"]}
+    db.analyze()
+    found = db.sql("SELECT frame_id, roi_id, area FROM mask_roi_regions WHERE area > 0").fetchall()
+    assert {(name, roi): area for name, roi, area in found} == areas
+    assert db.sql("SELECT count(*) FROM rois").fetchall() == [(sum(map(len, given.values())),)]
+
+
+def labelme(folder: Path, *shapes: dict[str, Any], **further: Any) -> Path:
+    document = {"imagePath": "a.png", "imageWidth": 10, "imageHeight": 8, "shapes": list(shapes), **further}
+    (image(folder) / "a.json").write_text(json.dumps(document))
+    return folder
+
+
+def png(pixels: Any) -> str:
+    data = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8) * 255).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def test_labelme_shapes_have_the_areas_that_they_draw(db: masksdb.Database, tmp_path: Path) -> None:
+    root = labelme(
+        tmp_path / "t",
+        {"label": "a", "points": [[1, 1], [7, 1], [7, 6]], "shape_type": "polygon"},
+        {"label": "b", "points": [[8, 7], [2, 1]], "shape_type": "rectangle"},
+        {"label": "c", "points": [[3, 2], [8, 4]], "shape_type": "mask", "mask": png(BLOB[2:5, 3:9])},
+        {"label": "d", "points": [[4, 4]], "shape_type": "point", "flags": {"hard": True}},
+        {"label": "e", "points": [[5, 4], [5, 6]], "shape_type": "circle"},
+    )
+    assert "taken for labelme" in db.ingest(root, dataset="d").notes[0]
+    found = rows(db)
+    assert found[:4] == [
+        ("a", ["a"], filled(1, 1, 7, 1, 7, 6)),
+        ("a", ["b"], 36),
+        ("a", ["c"], 17),
+        ("a", ["d"], None),
+    ]
+    assert abs(found[4][2] - np.pi * 4) < 3
+    assert db.sql("SELECT meta->'points', meta->'flags' FROM rois WHERE roi_index = 3").fetchall() == [
+        ("[[4.0,4.0]]", '{"hard":true}')
+    ]
+
+
+def test_labelme_shapes_of_one_group_are_one_region(db: masksdb.Database, tmp_path: Path) -> None:
+    parts = [[[0, 0], [2, 0], [2, 2], [0, 2]], [[5, 5], [8, 5], [8, 8], [5, 8]]]
+    db.ingest(labelme(tmp_path / "t", *({"label": "a", "points": each, "group_id": 1} for each in parts)), dataset="d")
+    assert rows(db) == [("a", ["a"], 13)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ({"points": [[0, 0]]}, "expected a shape with a label"),
+        ({"label": "x", "points": [[0, 0], [1, 1]]}, "a polygon of 2 points"),
+        ({"label": "x", "points": [[0, "a"]]}, "points that are not such"),
+        (
+            {"label": "x", "points": [[6, 6], [9, 9]], "shape_type": "mask", "mask": png(BLOB)},
+            "a mask of 10 x 8 pixels",
+        ),
+        ({"label": "x", "points": [[0, 0], [9, 9]], "shape_type": "mask", "mask": "@@"}, "a mask that cannot be read"),
+    ],
+)
+def test_a_bad_labelme_shape_is_named(shape: dict[str, Any], reason: str, db: masksdb.Database, tmp_path: Path) -> None:
+    root = labelme(tmp_path / "t", {"label": "a", "points": [[1, 1], [7, 1], [7, 6]]}, shape)
+    with pytest.raises(IngestError) as raised:
+        db.ingest(root, dataset="d")
+    assert str(raised.value).startswith(f"{root}/a.json: shapes[1]: {reason}")
+    assert db.ingest(root, dataset="d", on_error="skip").new == 1
+
+
+def test_a_labelme_file_without_its_image_is_named(db: masksdb.Database, tmp_path: Path) -> None:
+    root = labelme(tmp_path / "t")
+    (root / "a.png").unlink()
+    with pytest.raises(IngestError, match=r"a.json: its image 'a.png' is not there"):
+        db.ingest(root, dataset="d")
+
+
+def cvat(folder: Path, shapes: str) -> Path:
+    labels = "<labels><label><name>cat</name><color>#0a0b0c</color></label></labels>"
+    about = '<image id="0" name="a.png" width="10" height="8" subset="train">'
+    text = f"<annotations><version>1.1</version><meta><job>{labels}</job></meta>{about}{shapes}</image></annotations>"
+    (image(folder) / "annotations.xml").write_text(text)
+    return folder
+
+
+def test_cvat_polygons_masks_and_boxes_have_the_areas_that_they_draw(db: masksdb.Database, tmp_path: Path) -> None:
+    flat = BLOB[2:5, 3:9].reshape(-1)
+    edges = np.flatnonzero(np.diff(flat.astype(int), prepend=0))
+    counts = ", ".join(map(str, np.diff([0, *edges, len(flat)])))
+    root = cvat(
+        tmp_path / "t",
+        '<polygon label="cat" points="1.0,1.0;7.0,1.0;7.0,6.0" z_order="1">'
+        '<attribute name="wild">no</attribute></polygon>'
+        f'<mask label="dog" rle="{counts}" left="3" top="2" width="6" height="3" z_order="0"/>'
+        '<box label="cat" xtl="2" ytl="1" xbr="8" ybr="7" z_order="2"/><tag label="rain"/>',
+    )
+    assert "taken for cvat" in db.ingest(root, dataset="d").notes[0]
+    assert rows(db) == [
+        ("a", ["dog"], 17),
+        ("a", ["rain"], None),
+        ("a", ["cat"], filled(1, 1, 7, 1, 7, 6)),
+        ("a", ["cat"], 36),
+    ]
+    assert db.sql("SELECT meta->'attributes' FROM rois WHERE roi_index = 2").fetchall() == [('{"wild":"no"}',)]
+    assert db.sql("SELECT value, labels FROM mask_labels").fetchall() == [([10, 11, 12], ["cat"])]
+    query = "SELECT meta->>'split', source_uri FROM dataset_frames JOIN mask_rois USING (frame_key) LIMIT 1"
+    assert db.sql(query).fetchall() == [("train", str(root / "a.png"))]
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ('<polygon label="x" points="1,1;2,2"/>', "a polygon of 'x' with 4 numbers"),
+        ('<polygon points="1,1;2,2;3,1"/>', "a polygon without a label"),
+        (
+            '<mask label="x" rle="1,2" left="0" top="0" width="2" height="2"/>',
+            "a mask of 'x' whose run lengths",
+        ),
+        (
+            '<mask label="x" rle="4" left="9" top="0" width="2" height="2"/>',
+            "a mask of 'x', 2 x 2 pixels at 9, 0",
+        ),
+        ('<box label="x" xtl="a" ytl="1" xbr="8" ybr="7"/>', "a box of 'x' with numbers that are not such"),
+    ],
+)
+def test_a_bad_cvat_shape_is_named(shape: str, reason: str, db: masksdb.Database, tmp_path: Path) -> None:
+    root = cvat(tmp_path / "t", '<box label="cat" xtl="2" ytl="1" xbr="8" ybr="7"/>' + shape)
+    with pytest.raises(IngestError) as raised:
+        db.ingest(root, dataset="d")
+    assert f"image 'a.png': {reason}" in str(raised.value)
+    assert db.ingest(root, dataset="d", on_error="skip").new == 1
+
+
+def test_a_cut_off_xml_is_named_and_what_came_before_is_kept(db: masksdb.Database, tmp_path: Path) -> None:
+    root = cvat(tmp_path / "t", '<box label="cat" xtl="2" ytl="1" xbr="8" ybr="7"/>')
+    path = root / "annotations.xml"
+    path.write_text(path.read_text().removesuffix("</annotations>"))
+    with pytest.raises(IngestError, match="not XML: no element found"):
+        db.ingest(root, dataset="d")
+    assert db.ingest(root, dataset="d", on_error="skip").new == 1
+
+
+def test_an_image_that_exif_turns_is_told(db: masksdb.Database, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    root = labelme(tmp_path / "t", imagePath="b.jpg")
+    image(root, "b.jpg", exif=exif)
+    notes = db.ingest(root, dataset="d").notes
+    assert f"{root}/b.jpg: EXIF orientation 6 shows it turned or mirrored" in notes[-1]
