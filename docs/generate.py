@@ -152,22 +152,35 @@ def write_predictions(folder: Path) -> None:
         db.version("street", "moved").set_metadata(labels)
 
 
+def printed(text: str) -> str:
+    """A text with what each ``masksdb evaluate`` prints now, run in the working directory."""
+
+    def written(found: re.Match[str]) -> str:
+        done = CliRunner().invoke(cli, shlex.split(found[1])[1:], catch_exceptions=False)
+        return f"```sh\n{found[1]}```\n```text\n{done.stdout}```\n"
+
+    return re.sub(r"```sh\n(masksdb evaluate .*?)```\n```text\n(.*?)```\n", written, text, flags=re.DOTALL)
+
+
 def evaluation_page(picture: Path | None = None) -> str:
     """The text of docs/evaluation.md with what its commands and query print now; its picture goes to a file."""
     text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         write_predictions(Path(folder))
-
-        def printed(found: re.Match[str]) -> str:
-            done = CliRunner().invoke(cli, shlex.split(found[1])[1:], catch_exceptions=False)
-            return f"```sh\n{found[1]}```\n```text\n{done.stdout}```\n"
-
-        text = re.sub(r"```sh\n(masksdb evaluate .*?)```\n```text\n(.*?)```\n", printed, text, flags=re.DOTALL)
+        text = printed(text)
         if picture is not None:
             with Image.open("confusion.png") as drawn:
                 drawn.convert("P", palette=Image.Palette.ADAPTIVE).save(picture, optimize=True)
         with masksdb.connect("street.duckdb") as db:
             return answered(text, db)
+
+
+def readme() -> str:
+    """The text of README.md with what its queries and its evaluation print now."""
+    text = answered_page("README.md", is_checked=True)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        write_predictions(Path(folder))
+        return printed(text)
 
 
 def formats_page() -> str:
@@ -188,7 +201,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/pixels.md": partial(answered_page, "docs/pixels.md"),
     "docs/checks.md": partial(answered_page, "docs/checks.md", is_checked=True),
     "docs/evaluation.md": evaluation_page,
-    "README.md": partial(answered_page, "README.md"),
+    "README.md": readme,
 }
 
 

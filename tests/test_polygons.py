@@ -21,7 +21,7 @@ from masksdb.errors import MasksDBError
 Points = npt.NDArray[np.float64]
 Objects = list[tuple[list[Points], int, int]]
 
-thorough = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def by_coco(parts: Sequence[npt.NDArray[Any]], height: int, width: int) -> str:

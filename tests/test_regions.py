@@ -19,7 +19,7 @@ from masksdb.regions import Regions, find_regions, joint_histogram
 Pixels = npt.NDArray[np.unsignedinteger]
 Codes = npt.NDArray[np.uint64]
 
-thorough = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 SIDES = st.integers(1, 40)
 SHAPES = st.one_of(

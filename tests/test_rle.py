@@ -31,7 +31,7 @@ SHAPES = st.one_of(
     st.tuples(st.integers(200, 500), st.integers(200, 500)),
 )
 
-thorough = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 brief = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
