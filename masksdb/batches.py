@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -78,9 +77,9 @@ class Options:
 class FrameArrays(Sequence[dict[str, Any]]):
     """Frames as numpy arrays, by index; it can be pickled, and holds no pixels.
 
-    An item is a dict: ``image``, shape (height, width, 3), uint8, or None where there is none or none is wanted; ``mask``,
-    shape (height, width), the number of each pixel's class, uint8 if all numbers fit, else int64; ``labels`` of the
-    frame's ROIs, each once; ``dataset``, ``version``, ``frame_id``, ``source_id`` and ``source_uri``.
+    An item is a dict: ``image``, shape (height, width, 3), uint8, or None where there is none or none is wanted;
+    ``mask``, shape (height, width), the number of each pixel's class, uint8 if all numbers fit, else int64; ``labels``
+    of the frame's ROIs, each once; ``dataset``, ``version``, ``frame_id``, ``source_id`` and ``source_uri``.
 
     Attributes:
         options: what of each frame is given.
@@ -212,7 +211,7 @@ def _shape(
     if not shapes and item["height"] and item["width"]:
         return item["height"], item["width"]
     if not shapes:
-        shapes = {"a region": tuple(each.rle["size"]) for each in regions if each.rle is not None}
+        shapes |= [("a region", tuple(each.rle["size"])) for each in regions if each.rle is not None]
     if not shapes:
         raise MasksDBError("neither an image nor a mask, and no width and height say how large it is")
     (first, shape), *others = shapes.items()
@@ -253,10 +252,11 @@ def query_arrays(engine: Engine, rows: pa.Table, **options: Any) -> FrameArrays:
 
     Args:
         engine: the database.
-        rows: the result of the query. ``source_uri`` is the image; ``class`` the number of the region, NULL or negative
-            for none; ``mask`` and ``mask_value``, ``rle`` or ``poly`` the region. ``frame_id``, ``dataset``, ``version``,
-            ``source_id``, ``source_timestamp``, ``width``, ``height`` and ``labels`` are optional, other columns are not
-            looked at. Rows that agree in their names and URI are one image; its regions are painted in their order.
+        rows: the result of the query. ``source_uri`` is the image; ``class`` the number of the region, NULL or
+            negative for none; ``mask`` and ``mask_value``, ``rle`` or ``poly`` the region. ``frame_id``, ``dataset``,
+            ``version``, ``source_id``, ``source_timestamp``, ``width``, ``height`` and ``labels`` are optional, other
+            columns are not looked at. Rows that agree in their names and URI are one image; its regions are painted in
+            their order.
         options: see :class:`Options`.
 
     Raises:

@@ -1,8 +1,8 @@
 """Masks to class masks: for every pixel the number of the class that its region is.
 
-Pixels are looked up by their distinct values, never one by one in Python: a byte a pixel through a table of 256, anything
-else by its runs. Regions of one image may lie in several masks, and in run lengths and polygons of their own; they are
-painted in their order, a later one over an earlier.
+Pixels are looked up by their distinct values, never one by one in Python: a byte a pixel through a table of 256,
+anything else by its runs. Regions of one image may lie in several masks, and in run lengths and polygons of their own;
+they are painted in their order, a later one over an earlier.
 """
 
 from __future__ import annotations

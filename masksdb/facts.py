@@ -227,16 +227,21 @@ def _read_still(work: _Work, settings: Settings) -> bytes | MasksDBError | None:
     """The content of a file, or why there is none; None for a video, which is not read as a whole."""
     uri = next(iter(work.refs.values())).uri
     try:
-        if not os.path.exists(work.located.path):
+        try:
+            return _content(work.located.path)
+        except FileNotFoundError:
             # One of many remote files, which had to make room for the others.
-            locate(uri, settings.prefixes)
-        with open(work.located.path, "rb") as file:
-            head = file.read(64)
-            return None if is_video(head) else head + file.read()
+            return _content(locate(uri, settings.prefixes).path)
     except MasksDBError as error:
         return error
     except OSError as error:
         return MaskDecodeError(uri, f"cannot be read: {error.strerror}")
+
+
+def _content(path: str) -> bytes | None:
+    with open(path, "rb") as file:
+        head = file.read(64)
+        return None if is_video(head) else head + file.read()
 
 
 def _decoded(work: _Work, data: bytes | MasksDBError | None, settings: Settings, *, is_beside: bool) -> Results:

@@ -79,8 +79,8 @@ def _parse(text: str, argument: str) -> Any:
         raise UsageError(f"{argument}, column {start + 1}: {text[start : start + 10]!r} cannot stand there") from None
     except (ArithmeticError, ValueError):
         # luqum takes any digits and points after ~ and ^ for a number.
-        start = re.search(r"[~^][0-9.]", text)
-        column = start.start() + 1 if start else 1
+        found = re.search(r"[~^][0-9.]", text)
+        column = found.start() + 1 if found else 1
         raise UsageError(f"{argument}, column {column}: fuzzy terms, proximity and boosts are not known") from None
 
 

@@ -99,8 +99,8 @@ def split(
         by: SQL over a frame, such as ``context_id`` or ``frame_meta.city``; frames for which it gives the same are one
             group and stay together.
         seed: what the order of the groups follows from.
-        balance: also give each part its share of the pixels of each class, as far as groups and shares let it; the masks
-            must have been analysed.
+        balance: also give each part its share of the pixels of each class, as far as groups and shares let it; the
+            masks must have been analysed.
         name: what the split is called.
 
     Raises:
@@ -164,7 +164,8 @@ def _pixels(cursor: duckdb.DuckDBPyConnection, group_keys: Sequence[str], versio
     for key, name, count in rows:
         pixels[places[key], classes[name]] = count
     # A class of some 9 trillion pixels and more would overflow.
-    return pixels * _UNIT // pixels.sum(axis=0)
+    shares: Integers = pixels * _UNIT // pixels.sum(axis=0)
+    return shares
 
 
 def deal(sizes: Sequence[int], wanted: Sequence[int]) -> list[int]:

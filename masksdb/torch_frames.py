@@ -45,9 +45,9 @@ def _mask_type() -> Any:
 class TorchFrames:
     """A map-style dataset over frames, for any ``DataLoader``; it can be pickled.
 
-    An item is what :class:`masksdb.batches.FrameArrays` gives, but ``image`` a uint8 tensor of shape (3, height, width),
-    left out where no images are wanted, and ``mask`` a uint8 or int64 tensor of shape (height, width). What is None there
-    is an empty text here.
+    An item is what :class:`masksdb.batches.FrameArrays` gives, but ``image`` a uint8 tensor of shape
+    (3, height, width), left out where no images are wanted, and ``mask`` a uint8 or int64 tensor of shape
+    (height, width). What is None there is an empty text here.
 
     Attributes:
         frames: the same frames as numpy arrays.

@@ -42,7 +42,9 @@ class Training:
 
         def sql(
             self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None
-        ) -> duckdb.DuckDBPyRelation: ...
+        ) -> duckdb.DuckDBPyRelation:
+            """As :meth:`masksdb.Database.sql`."""
+            ...
 
     def arrays(
         self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, **options: Any

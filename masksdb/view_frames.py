@@ -99,8 +99,10 @@ def _viewed(text: str, row: tuple[Any, ...], key: Key, mapped: Mapping[int, tupl
             roi.pop("labels", None)
             roi[name] = list(names)
     frame_id, dataset, dataset_id, version, media_root = row
-    names = {"id": dataset_id, "name": dataset, "version": key[1], "version_name": version}
-    return ViewedFrame(frame, frame_id, names, media_root, {index: number for index, (_, number) in mapped.items()})
+    dataset_entry = {"id": dataset_id, "name": dataset, "version": key[1], "version_name": version}
+    return ViewedFrame(
+        frame, frame_id, dataset_entry, media_root, {index: number for index, (_, number) in mapped.items()}
+    )
 
 
 def _listed(value: Any) -> list[Any]:

@@ -66,7 +66,7 @@ class RoiQuery:
         if isinstance(self.label, tuple):
             named = [each for each in self.label if each != ANY]
             tests.append(f"coalesce(list_has_all(labels, {values.bind(named)}), false)")
-        elif self.label is not None and is_name(self.label):
+        elif isinstance(self.label, str) and is_name(self.label):
             tests.append(f"coalesce(list_contains(labels, {values.bind(self.label.strip())}), false)")
         elif self.label is not None:
             tests.append(condition(str(self.label), "roi_query", values))

@@ -11,7 +11,7 @@ from masksdb.commands.options import DATABASE, dataset_option, version_option
 from masksdb.output import write_table
 
 
-class _Parts(click.ParamType):
+class _Parts(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
     """``train=0.8,val=0.2``."""
 
     name = "parts"
