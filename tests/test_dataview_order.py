@@ -212,7 +212,7 @@ def test_names_are_looked_up_when_they_are_needed(
         view.get_count()
 
 
-def test_other_arguments_are_checked_too() -> None:
+def test_other_arguments_are_checked_too(default_db: masksdb.Database) -> None:  # noqa: ARG001  # it is where views are sought
     view = DataView(auto_connect_with_task=False)
     calls: list[tuple[Callable[[], object], str]] = [
         (lambda: view.set_iteration_parameters(order="sideways"), "expected 'sequential' or 'random'"),
