@@ -304,23 +304,34 @@ def open_video(located: Located, uri: str, settings: Settings) -> Video:
 
 
 def read_images(refs: Sequence[MaskRef], settings: Settings) -> list[MaskImage | MasksDBError]:
-    """The pixels of masks, or why there are none, in their order; nothing of this is kept."""
-    return list(pool().map(lambda ref: _read_image(ref, settings), refs))
+    """The pixels of masks, or why there are none, in their order; each file is read by one thread, nothing is kept."""
+    places: list[_Key | MasksDBError] = []
+    work: dict[Located, _Work] = {}
+    for ref in refs:
+        found = _located(ref, settings)
+        if isinstance(found, MasksDBError):
+            places.append(found)
+            continue
+        key = _Key(found.uri, ref.timestamp_ms, found.fingerprint)
+        places.append(key)
+        work.setdefault(found, _Work(found, {})).refs[key] = ref
+    images: dict[_Key, MaskImage | MasksDBError] = {}
+    for each in pool().map(lambda one: _images(one, settings), work.values()):
+        images.update(each)
+    return [place if isinstance(place, MasksDBError) else images[place] for place in places]
 
 
-def _read_image(ref: MaskRef, settings: Settings) -> MaskImage | MasksDBError:
-    found = _located(ref, settings)
-    if isinstance(found, MasksDBError):
-        return found
-    key = _Key(found.uri, ref.timestamp_ms, found.fingerprint)
-    work = _Work(found, {key: ref})
+def _images(work: _Work, settings: Settings) -> dict[_Key, MaskImage | MasksDBError]:
     data = _read_still(work, settings)
     if data is None:
-        return dict(_video_images(work, settings))[key]
+        return dict(_video_images(work, settings))
+    if isinstance(data, MasksDBError):
+        return dict.fromkeys(work.refs, data)
+    uri = next(iter(work.refs.values())).uri
     try:
-        return data if isinstance(data, MasksDBError) else decode_image(data, ref.uri, pixel_limit=settings.pixel_limit)
+        return dict.fromkeys(work.refs, decode_image(data, uri, pixel_limit=settings.pixel_limit))
     except MasksDBError as error:
-        return error
+        return dict.fromkeys(work.refs, error)
 
 
 @cache
