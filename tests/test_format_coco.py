@@ -121,7 +121,7 @@ def test_every_region_comes_back_as_pycocotools_reads_it(
 
 
 @given(st.integers(0, 1 << 30), st.integers(1, 30), st.integers(1, 30))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_polygons_on_request_are_the_region_to_pycocotools_holes_and_parts_too(
     tmp_path_factory: pytest.TempPathFactory, seed: int, height: int, width: int
 ) -> None:

@@ -134,7 +134,7 @@ def test_folders_of_images_and_masks_are_not_taken_for_sequences(tmp_path: Path)
 
 
 @given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=5), is_sequence=st.booleans())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_regions_come_back_pixel_identical(
     db: masksdb.Database, tmp_path: Path, images: list[Numbers], is_sequence: bool
 ) -> None:

@@ -159,7 +159,7 @@ def labels_of(root: Path, name: str) -> list[tuple[str, bytes]]:
 
 
 @given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=5))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_regions_come_back_pixel_identical(db: masksdb.Database, tmp_path: Path, images: list[Numbers]) -> None:
     dataset = f"d{len(list(tmp_path.iterdir()))}"
     out = tmp_path / dataset

@@ -103,7 +103,7 @@ def test_a_text_without_its_image_is_named(db: masksdb.Database, tmp_path: Path)
 
 
 @given(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=12), st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_region_comes_back_as_pycocotools_fills_its_line(
     tmp_path_factory: pytest.TempPathFactory, seeds: list[int], height: int, width: int
 ) -> None:
