@@ -206,3 +206,25 @@ def test_rasterized_annotations_live_in_mask_files(db: masksdb.Database, tmp_pat
     (tmp_path / "masks/sub/a.png").write_bytes(b"mine")
     with pytest.raises(MasksDBError, match="is there already, and another mask"):
         db.ingest(tmp_path / "c.json", dataset="e", rasterize=tmp_path / "masks")
+
+
+def test_hugging_face_datasets_loads_the_parquet(db: masksdb.Database, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
+    db.ingest(FIXTURES / "street/frames.jsonl", dataset="street")
+    db.export(tmp_path / "out", dataset="street", format="parquet", masks=["seg"], with_images=True)
+    files = {"data_files": str(tmp_path / "out/images.parquet"), "cache_dir": str(tmp_path / "cache")}
+    images = datasets.load_dataset("parquet", split="train", **files).cast_column("image", datasets.Image())
+    assert (images.num_rows, images[0]["image"].size) == (12, (160, 90))
+
+
+def test_supervision_loads_the_coco_export_with_every_pixel(db: masksdb.Database, tmp_path: Path) -> None:
+    supervision = pytest.importorskip("supervision", reason="supervision is not installed")
+    db.ingest(FIXTURES / "street/frames.jsonl", dataset="street")
+    report: Any = db.export(tmp_path / "out", dataset="street", format="coco", masks=["seg"], with_images=True)
+    loaded = supervision.DetectionDataset.from_coco(
+        images_directory_path=str(tmp_path / "out/images/default"),
+        annotations_path=str(tmp_path / "out/annotations/instances_default.json"),
+        force_masks=True,
+    )
+    pixels = sum(int(detections.mask.sum()) for _, _, detections in loaded)
+    assert pixels == report.by_class()["total"]["pixels"]
