@@ -81,7 +81,7 @@ def ingest(
     rasterize: str | None,
     on_error: OnError,
 ) -> None:
-    r"""Read frames, or a dataset in the layout of another tool, into a version of a dataset.
+    """Read frames, or a dataset in the layout of another tool, into a version of a dataset.
 
     SOURCE is a file of JSON lines, an array, an object or {"frames": [...]}, also as .gz or .zst; a folder or a
     pattern of such files; '-' for standard input; or the folder or file of a dataset that 'masksdb formats' lists.
@@ -124,7 +124,7 @@ def ingest(
 @click.option("--write", is_flag=True, help="Open the database for writing.")
 @output_options
 def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: RowFormat, output: str | None) -> None:
-    r"""Run SQL; QUERY '-' reads it from standard input, several statements ending in ';' included.
+    """Run SQL; QUERY '-' reads it from standard input, several statements ending in ';' included.
 
     A value that is a JSON number, true, false, null, list, object or "string" is bound as such, any other as text.
 
@@ -157,7 +157,7 @@ def _parameter(text: str) -> tuple[str, Any]:
     "--format", "format_", type=click.Choice(ROW_FORMATS), default="table", show_default=True, help="Form of the rows."
 )
 def info(db: str, format_: RowFormat) -> None:
-    r"""Show the datasets and versions of a database and how much is in them.
+    """Show the datasets and versions of a database and how much is in them.
 
     \b
     masksdb info cars.duckdb
@@ -178,7 +178,7 @@ def labels() -> None:
 @dataset_option
 @version_option
 def labels_show(db: str, dataset: str, version: str | None) -> None:
-    r"""Print the mask_labels of a version as JSON.
+    """Print the mask_labels of a version as JSON.
 
     \b
     masksdb labels show cars.duckdb --dataset cars --version v1
@@ -194,7 +194,7 @@ def labels_show(db: str, dataset: str, version: str | None) -> None:
 @version_option
 @click.argument("file", type=click.File("rb"), default="-")
 def labels_set(db: str, dataset: str, version: str | None, file: Any) -> None:
-    r"""Replace the mask_labels of a draft version by those in FILE (or on standard input).
+    """Replace the mask_labels of a draft version by those in FILE (or on standard input).
 
     FILE holds {"_all_": [{"value": [0, 0, 0], "labels": ["background"]}], "MASK ID": [...]}, or such a list alone.
 

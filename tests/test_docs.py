@@ -57,6 +57,13 @@ def test_the_python_of_the_page_on_versions_runs(tmp_path: Path) -> None:
         assert db.sql("SELECT count(*) FROM rois").fetchall() == [(2,)]
 
 
+def test_the_python_of_the_page_on_training_runs(tmp_path: Path) -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(), re.DOTALL))
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "(90, 160, 3) (90, 160) uint8 [1, 2, 255]\n"
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,23 @@ def test_an_epoch_with_two_workers_sees_every_pixel(start: str, db: masksdb.Data
         with Image.open(root / "osvos" / f"{frame_id}.png") as image:
             indexes = np.asarray(image)
         assert mask.tolist() == np.where(indexes == 0, 255, indexes).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_killed_worker_names_the_frame(street: masksdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    dataset = street.torch_dataset(QUERY)
+    read = type(dataset.frames).__getitem__
+
+    def killed(frames: Any, index: int) -> Any:
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(frames, index)
+
+    monkeypatch.setattr(type(dataset.frames), "__getitem__", killed)
+    loader = dataset.loader(batch_size=1, num_workers=1, multiprocessing_context="fork")
+    with pytest.raises(MasksDBError, match=f"{dataset.frames.name(3)}: its worker died"):
+        list(loader)
 
 
 def test_without_torch_it_is_said_what_to_install(street: masksdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:

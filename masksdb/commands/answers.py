@@ -91,7 +91,7 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.option("--matrix", metavar="FILE.png", type=click.Path(), help="Write a picture of the confusion matrix here.")
 def evaluate(db: str, truth: str, prediction: str, format_: str, matrix: str | None, **options: Any) -> None:
-    r"""Compare predicted masks with true ones: IoU, Dice, precision, recall and more by class, and on the whole.
+    """Compare predicted masks with true ones: IoU, Dice, precision, recall and more by class, and on the whole.
 
     Figures say how they are defined. What two masks have in common is kept, so a second run reads no masks.
 
@@ -193,7 +193,7 @@ def check(
     fail_on: str,
     output: str | None,
 ) -> int:
-    r"""Find what is wrong with masks: their files, what their values mean, their colours, and the set as a whole.
+    """Find what is wrong with masks: their files, what their values mean, their colours, and the set as a whole.
 
     Masks and images that have not changed are not read again. docs/checks.md says what each finding means; they are in
     the view version_findings, too.

@@ -59,7 +59,7 @@ def export(
     report: str | None,
     refuse_loss: bool,
 ) -> None:
-    r"""Write a version to OUT: its frames as they were ingested, or the layout of another tool.
+    """Write a version to OUT: its frames as they were ingested, or the layout of another tool.
 
     Of frames, OUT is a file: one array where its name ends in .json, else JSON lines; '-' is standard output. Of
     another layout it is a new folder, which is read again to say what was lost on the way.
@@ -112,7 +112,7 @@ def _tell(found: Any, report: str | None) -> None:
 
 @click.command()
 def formats() -> None:
-    r"""List the layouts that are read and written: name, direction, what it is.
+    """List the layouts that are read and written: name, direction, what it is.
 
     \b
     masksdb formats | grep coco

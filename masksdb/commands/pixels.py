@@ -29,7 +29,7 @@ FAILURES_SHOWN = 10
     help="In lossy files, by how much a channel may differ from the value that a pixel counts for.",
 )
 def analyze(db: str, dataset: str | None, version: str | None, with_rle: bool, tolerance: int) -> None:
-    r"""Read every mask once and keep areas, boxes and centroids in tables that any DuckDB client reads.
+    """Read every mask once and keep areas, boxes and centroids in tables that any DuckDB client reads.
 
     Masks whose files have not changed are left alone. One that cannot be read has the reason in mask_files.error.
 
@@ -71,7 +71,7 @@ def render(
     mask: str | None,
     opacity: float,
 ) -> None:
-    r"""Draw frames under their masks, with a legend; several frames side by side.
+    """Draw frames under their masks, with a legend; several frames side by side.
 
     \b
     masksdb render cars.duckdb f17 f18 --dataset cars -o overlay.png
@@ -99,7 +99,7 @@ def media_group() -> None:
 @click.argument("prefix")
 @click.argument("target")
 def media_map(db: str, prefix: str, target: str) -> None:
-    r"""Read what begins with PREFIX from TARGET instead, such as a local copy of a bucket.
+    """Read what begins with PREFIX from TARGET instead, such as a local copy of a bucket.
 
     The longest prefix that fits counts, once. What frames say, and exports, stays as it is.
 

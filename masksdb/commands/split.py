@@ -53,7 +53,7 @@ def split(
     balance: bool,
     name: str,
 ) -> None:
-    r"""Deal the frames of a version out to parts such as training, validation and test; no group is torn apart.
+    """Deal the frames of a version out to parts such as training, validation and test; no group is torn apart.
 
     The parts are in the view frame_splits. The same seed gives the same parts on every machine.
 

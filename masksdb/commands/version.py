@@ -23,7 +23,7 @@ def version_group() -> None:
 @click.option("--dataset", metavar="NAME", help="The dataset; without it all.")
 @output_options
 def version_list(db: str, dataset: str | None, format_: RowFormat, output: str | None) -> None:
-    r"""List versions, oldest first.
+    """List versions, oldest first.
 
     \b
     masksdb version list cars.duckdb --dataset cars
@@ -43,7 +43,7 @@ def version_list(db: str, dataset: str | None, format_: RowFormat, output: str |
 )
 @click.option("--comment", help="Free text.")
 def version_create(db: str, dataset: str, version: str, parents: tuple[str, ...], comment: str | None) -> None:
-    r"""Make a draft, which inherits the frames and label mapping of its parents.
+    """Make a draft, which inherits the frames and label mapping of its parents.
 
     \b
     masksdb version create cars.duckdb --dataset cars --version v2 --parent v1
@@ -58,7 +58,7 @@ def version_create(db: str, dataset: str, version: str, parents: tuple[str, ...]
 @dataset_option
 @version_option
 def version_publish(db: str, dataset: str, version: str | None) -> None:
-    r"""Freeze a version: from then on every write to it is refused.
+    """Freeze a version: from then on every write to it is refused.
 
     \b
     masksdb version publish cars.duckdb --dataset cars --version v1
@@ -76,7 +76,7 @@ def version_publish(db: str, dataset: str, version: str | None) -> None:
 @click.option("--name", metavar="NAME", help="What the snapshot is called; without it 'snapshot' and the time.")
 @click.option("--child", metavar="NAME", help="What the new draft is called; without it 'Current'.")
 def version_snapshot(db: str, dataset: str, version: str | None, name: str | None, child: str | None) -> None:
-    r"""Publish a draft under a name of its own and go on in a new draft that inherits it.
+    """Publish a draft under a name of its own and go on in a new draft that inherits it.
 
     \b
     masksdb version snapshot cars.duckdb --dataset cars --name before-cleanup
@@ -93,7 +93,7 @@ def version_snapshot(db: str, dataset: str, version: str | None, name: str | Non
 @click.option("--version", metavar="NAME", required=True, help="The version.")
 @click.option("--force", is_flag=True, help="Even if it is published.")
 def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
-    r"""Delete a draft, or with --force a published version, that no other inherits from.
+    """Delete a draft, or with --force a published version, that no other inherits from.
 
     \b
     masksdb version delete cars.duckdb --dataset cars --version attempt
@@ -119,7 +119,7 @@ def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
 def version_diff(
     db: str, dataset: str, from_version: str, to_version: str, format_: RowFormat | Literal["summary"]
 ) -> None:
-    r"""Show what differs between two versions: frames, ROIs and label mappings.
+    """Show what differs between two versions: frames, ROIs and label mappings.
 
     \b
     masksdb version diff cars.duckdb --dataset cars v1 v2

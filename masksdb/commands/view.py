@@ -23,7 +23,7 @@ def view_group() -> None:
 @DATABASE
 @output_options
 def view_list(db: str, format_: RowFormat, output: str | None) -> None:
-    r"""List the saved views.
+    """List the saved views.
 
     \b
     masksdb view list cars.duckdb
@@ -36,7 +36,7 @@ def view_list(db: str, format_: RowFormat, output: str | None) -> None:
 @DATABASE
 @click.argument("name")
 def view_show(db: str, name: str) -> None:
-    r"""Print what a view asks for and the SQL that it is; what is not SQL stands there as comments.
+    """Print what a view asks for and the SQL that it is; what is not SQL stands there as comments.
 
     \b
     masksdb view show cars.duckdb night
@@ -53,7 +53,7 @@ def view_show(db: str, name: str) -> None:
 @click.argument("name")
 @output_options
 def view_run(db: str, name: str, format_: RowFormat, output: str | None) -> None:
-    r"""Write a row for each frame of a view, in its order, each frame once.
+    """Write a row for each frame of a view, in its order, each frame once.
 
     Of a frozen view it is told whether the frames are still those that it was frozen with.
 
@@ -74,7 +74,7 @@ def view_run(db: str, name: str, format_: RowFormat, output: str | None) -> None
 @DATABASE
 @click.argument("name")
 def view_freeze(db: str, name: str) -> None:
-    r"""Keep the hash of what a view gives now, so that a later run can tell whether it is still the same data.
+    """Keep the hash of what a view gives now, so that a later run can tell whether it is still the same data.
 
     \b
     masksdb view freeze cars.duckdb night
