@@ -136,13 +136,16 @@ def _targets(parts: Mapping[str, float]) -> list[int]:
 
 
 def _group(cursor: duckdb.DuckDBPyConnection, by: str, version_id: int) -> None:
-    """The group of each frame, as the table ``grouped``."""
+    """The group of each frame, as the table ``grouped``; a frame whose group is NULL is one of its own."""
     # It is SQL by the person whose database this is.
     query = (
         "CREATE OR REPLACE TEMP TABLE grouped AS "  # noqa: S608
-        f"SELECT frame_key, frame_id, CAST((\n{expand_meta(by)}\n) AS VARCHAR) AS group_name "
+        "SELECT frame_key, group_name, "
+        "CAST(to_json(CASE WHEN group_name IS NULL THEN [NULL, frame_id] ELSE [group_name] END) AS VARCHAR) "
+        "AS group_key "
+        f"FROM (SELECT frame_key, frame_id, CAST((\n{expand_meta(by)}\n) AS VARCHAR) AS group_name "
         'FROM (SELECT *, meta AS frame_meta, "timestamp" AS frame_timestamp FROM dataset_frames) '
-        "WHERE version_id = $version_id"
+        "WHERE version_id = $version_id)"
     )
     try:
         if len(cursor.extract_statements(query)) != 1:

@@ -3,5 +3,5 @@ INSERT INTO splits (version_id, name, frame_key, part, grouped_by, group_name)
 SELECT $version_id, $name, grouped.frame_key, chosen.part, $grouped_by, grouped.group_name
 FROM grouped
 JOIN (SELECT unnest($group_keys) AS group_key, unnest($parts) AS part) AS chosen
-    ON chosen.group_key = CAST(coalesce(to_json([group_name]), to_json([NULL, frame_id])) AS VARCHAR)
+    ON chosen.group_key = grouped.group_key
 ORDER BY grouped.frame_key

@@ -1,10 +1,7 @@
 -- One row per group of `grouped` and class in it, of version $version_id: group_key, class, pixels. A class is what ROIs say
 -- of a region, or else what mask_labels say.
 SELECT grouped.group_key, found.class, CAST(sum(found.area) AS BIGINT) AS pixels
-FROM (
-    SELECT frame_key, coalesce(to_json([group_name]), to_json([NULL, frame_id])) AS group_key
-    FROM grouped
-) AS grouped
+FROM grouped
 JOIN (
     SELECT frame_key, array_to_string(class_labels, ', ') AS class, area
     FROM mask_roi_regions

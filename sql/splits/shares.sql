@@ -1,7 +1,7 @@
 -- One row per part of split $name of version $version_id: part, groups, frames and share, which is 0..1 of its frames.
 SELECT
     part,
-    count(DISTINCT coalesce(to_json([group_name]), to_json([NULL, frame_id]))) AS groups,
+    count(DISTINCT group_name) + count(*) FILTER (WHERE group_name IS NULL) AS groups,
     count(*) AS frames,
     count(*) / sum(count(*)) OVER () AS share
 FROM frame_splits
