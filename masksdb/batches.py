@@ -18,11 +18,10 @@ import pyarrow.compute as pc
 
 from masksdb import media, view_sql
 from masksdb.class_masks import Array, Cut, Region, class_mask
-from masksdb.decode import MaskImage, decode_image
+from masksdb.decode import MaskImage, decode_image, nearest_places
 from masksdb.engine import Engine
 from masksdb.errors import MaskDecodeError, MasksDBError, UsageError
 from masksdb.facts import MaskRef
-from masksdb.render import _displayed, _places
 from masksdb.statements import statement
 from masksdb.video import Video, is_video
 from masksdb.view_model import Definition
@@ -137,7 +136,7 @@ class FrameArrays(Sequence[dict[str, Any]]):
             image = self._decode(MaskRef(item["source_uri"], item["source_timestamp"]))
         height, width = _shape(item, image, masks, regions)
         cut = self._cut(place, height, width)
-        shown = None if image is None else np.ascontiguousarray(cut(_displayed(image)))
+        shown = None if image is None else np.ascontiguousarray(cut(image.displayed()))
         return shown, class_mask(regions, masks, (height, width), cut, self.options.void, self.dtype)
 
     def _decode(self, ref: MaskRef) -> MaskImage:
@@ -174,7 +173,7 @@ class FrameArrays(Sequence[dict[str, Any]]):
         window = slice(y, y + height), slice(x, x + width)
         if size is None:
             return lambda array: array[window]
-        rows, columns = y + _places(height, size[0]), x + _places(width, size[1])
+        rows, columns = y + nearest_places(height, size[0]), x + nearest_places(width, size[1])
         return lambda array: array[rows[:, None], columns]
 
 
@@ -240,10 +239,10 @@ def view_arrays(engine: Engine, definition: Definition, mask: str | None, **opti
     chosen = Options(**options)
     made = view_sql.selected(engine, definition)
     view_sql.add_rows(made, engine, definition)
+    made.tables["items"] = statement("training/view_items").rstrip()
+    text = made.text("SELECT * EXCLUDE (place, source_index) FROM items ORDER BY place, source_index")
     with engine.reading() as cursor:
-        items = cursor.sql(
-            made.text(statement("training/view_items")), params={**made.values.bound, "mask": mask}
-        ).to_arrow_table()
+        items = cursor.sql(text, params={**made.values.bound, "mask": mask}).to_arrow_table()
     return FrameArrays(items, chosen, engine.settings.prefixes, engine.settings.pixel_limit)
 
 

@@ -31,8 +31,8 @@ CACHE_BYTES = environment_number("MASKSDB_FACTS_BYTES", 1 << 29)
 
 WORKERS = os.cpu_count() or 1
 """Threads that decode."""
-PORTION_FILES, PORTION_BYTES = 16, 1 << 16
-"""Stills that are handed to a thread at once, and their bytes, at most."""
+PORTION_FILES, SMALL_BYTES = 64, 1 << 16
+"""How many small files are handed to a thread at once, and what the largest of them has."""
 SAMPLE, RED, GREEN, BLUE, ALPHA = range(5)
 """The columns of :attr:`MaskFacts.colours`."""
 AREA, X_MIN, Y_MIN, X_MAX, Y_MAX, SUM_X, SUM_Y = range(7)
@@ -207,17 +207,18 @@ def _located(ref: MaskRef, settings: Settings) -> Located | MasksDBError:
 
 
 def _portions(work: Iterable[_Work]) -> Iterator[list[_Work]]:
-    """Files as they are handed to threads: small ones several at once, large ones each for itself."""
-    portion: list[_Work] = []
-    size = 0
+    """Files as they are handed to threads: small ones many at once, large ones each for itself."""
+    small = []
     for each in work:
-        if portion and (size + each.located.size > PORTION_BYTES or len(portion) == PORTION_FILES):
-            yield portion
-            portion, size = [], 0
-        portion.append(each)
-        size += each.located.size
-    if portion:
-        yield portion
+        if each.located.size > SMALL_BYTES:
+            yield [each]
+            continue
+        small.append(each)
+        if len(small) == PORTION_FILES:
+            yield small
+            small = []
+    if small:
+        yield small
 
 
 _turn = threading.Lock()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from masksdb import rle
-from masksdb.decode import MaskImage
+from masksdb.decode import MaskImage, nearest_places
 from masksdb.engine import Engine
 from masksdb.errors import MaskDecodeError, MasksDBError, NotFoundError, UsageError
 from masksdb.facts import ALPHA, RED, MaskFacts, MaskRef, facts_cache, read_images
@@ -80,7 +80,7 @@ class _Layer:
     opacity: npt.NDArray[np.float32]
 
     def scaled(self, height: int, width: int) -> _Layer:
-        rows, columns = _places(self.numbers.shape[0], height), _places(self.numbers.shape[1], width)
+        rows, columns = nearest_places(self.numbers.shape[0], height), nearest_places(self.numbers.shape[1], width)
         return _Layer(self.numbers[rows[:, None], columns], self.opacity[rows[:, None], columns])
 
 
@@ -247,7 +247,7 @@ def _ground(
 ) -> Pixels:  # fmt: skip
     """The picture of a source, shape (height, width, 3), or a neutral ground of its size, neither tiny nor huge."""
     if isinstance(background, MaskImage):
-        pixels = _displayed(background)
+        pixels = background.displayed()
     else:
         given = (source.height, source.width) if source.height and source.width else (240, 320)
         size = max((layer.numbers.shape for layer in layers), default=given)
@@ -255,7 +255,7 @@ def _ground(
     height, width = pixels.shape[:2]
     longer = max(height, width)
     scale = limit / longer if longer > limit else max(1, SMALL // longer)
-    rows, columns = (_places(size, max(1, round(size * scale))) for size in (height, width))
+    rows, columns = (nearest_places(size, max(1, round(size * scale))) for size in (height, width))
     return pixels[rows[:, None], columns]
 
 
@@ -279,28 +279,6 @@ def _mixed(ground: Pixels, layer: _Layer, palette: npt.NDArray[np.float32], opac
     share = np.where(is_edge & (numbers > 0) & (opacity > 0), 1, opacity) * layer.opacity
     mixed = ground * (1 - share[:, :, None]) + palette[numbers] * share[:, :, None]
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
-
-
-def _places(size: int, wanted: int) -> npt.NDArray[np.int64]:
-    """Which of ``size`` pixels in a row to take for each of ``wanted``: those under their middles."""
-    found: npt.NDArray[np.int64] = (2 * np.arange(wanted) + 1) * size // (2 * wanted)
-    return found
-
-
-def _displayed(image: MaskImage) -> Pixels:
-    """An image as red, green and blue, shape (height, width, 3), uint8."""
-    samples: npt.NDArray[Any] = image.samples
-    if image.palette is not None:
-        shown: Pixels = image.palette[samples][:, :, :3]
-        return shown
-    if image.depth == 16:
-        samples = samples >> 8
-    elif image.depth < 8:
-        samples = samples * (255 // ((1 << image.depth) - 1))
-    if samples.ndim == 2 or samples.shape[2] == 2:
-        grey = samples if samples.ndim == 2 else samples[:, :, 0]
-        return np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8)
-    return np.ascontiguousarray(samples[:, :, :3]).astype(np.uint8)
 
 
 def _sheet(tiles: Sequence[tuple[str, Image.Image]], colours: Mapping[str, tuple[int, int, int]]) -> Image.Image:

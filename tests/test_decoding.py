@@ -113,6 +113,28 @@ def test_lossy_formats_are_known_as_such_and_equal_to_pillow(format: str, option
         assert image.samples.tolist() == np.asarray(shown.convert("RGB")).tolist()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_every_kind_of_jpeg_has_the_pixels_of_pillow(mode: str, progressive: bool, subsampling: int) -> None:
+    random = np.random.default_rng(7)
+    for height, width in ((1, 1), (7, 5), (33, 17), (100, 203)):
+        picture = Image.fromarray(random.integers(0, 256, (height, width, 3)).astype(np.uint8)).convert(mode)
+        data = saved(picture, "JPEG", quality=80, subsampling=subsampling, progressive=progressive)
+        with Image.open(io.BytesIO(data)) as shown:
+            expected = np.asarray(shown if mode == "L" else shown.convert("RGB"))
+        for is_beside in (False, True):
+            image = decode_image(data, "a.jpg", pixel_limit=1 << 20, is_beside=is_beside)
+            assert image.samples.tolist() == expected.tolist()
+
+
+def test_a_jpeg_that_only_pillow_makes_out_is_read_by_pillow() -> None:
+    data = bytearray(saved(Image.effect_noise((200, 200), 50), "JPEG"))
+    data[3000] ^= 255
+    with Image.open(io.BytesIO(data)) as shown:
+        assert decoded(bytes(data)).samples.tolist() == np.asarray(shown).tolist()
+
+
 def test_a_grey_jpeg_stays_grey() -> None:
     picture = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10))
     image = decoded(saved(picture, "JPEG", quality=100))

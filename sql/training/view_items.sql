@@ -1,6 +1,6 @@
--- One row per source of a frame in `rows`, in order, as a data loader reads it: its names, source_uri, the labels of its
--- ROIs, and regions from the lowest up: what mask_labels say of pixel values, then ROIs. With $mask only what lives in
--- masks of that id. ROIs that are labels alone have no region.
+-- One row per source of a frame in `rows`, as a data loader reads it: place and source_index, its names, source_uri, the
+-- labels of its ROIs, and regions from the lowest up: what mask_labels say of pixel values, then ROIs. With $mask only what
+-- lives in masks of that id. ROIs that are labels alone have no region.
 WITH regions AS (
     SELECT
         place,
@@ -49,6 +49,8 @@ lists AS (
     GROUP BY ALL
 )
 SELECT
+    rows.place,
+    rows.source_index,
     rows.dataset,
     rows.version,
     rows.frame_id,
@@ -62,4 +64,3 @@ SELECT
 FROM rows
 LEFT JOIN lists ON lists.place = rows.place AND lists.source_index = rows.source_index
 WHERE rows.source_index IS NOT NULL
-ORDER BY rows.place, rows.source_index
