@@ -114,10 +114,15 @@ def _spread(image: MaskImage, cut: Cut, of_values: Callable[[MaskFacts], Array])
 
 def _looked_up(table: Array, samples: Array) -> Array:
     if table.dtype == np.uint8 and samples.dtype == np.uint8:
+        samples = np.ascontiguousarray(samples)
+        occurring = table[: int(samples.max(initial=0)) + 1]
+        if (occurring == _EVERY_BYTE[0, : len(occurring)]).all():
+            # Masks often have the numbers of classes as they are.
+            return samples
         # Several times as fast as to index the table.
         whole = np.zeros(256, np.uint8)
         whole[: len(table)] = table[:256]
-        data = bytearray(np.ascontiguousarray(samples)).translate(whole.tobytes())
+        data = bytearray(samples).translate(whole.tobytes())
         return np.frombuffer(data, np.uint8).reshape(samples.shape)
     found: Array = table[samples]
     return found

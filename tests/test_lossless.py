@@ -52,7 +52,7 @@ POLYGONS = st.one_of(
 RLE = st.one_of(
     st.none(),
     st.fixed_dictionaries(
-        {"counts": st.text(max_size=6), "size": st.lists(st.integers(0, 9999), min_size=2, max_size=2)},
+        {"counts": st.text(max_size=6), "size": st.lists(st.integers(1, 9999), min_size=2, max_size=2)},
         optional={"extra": VALUES},
     ),
 )
