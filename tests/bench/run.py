@@ -17,6 +17,7 @@ from report import Report
 from sections import Bench, export_and_repeat, ingest, ingest_large, queries, start_up
 from sections_evaluate import evaluate
 from sections_pixels import analyzed, city_areas, decoders, many_rois, palette_areas, rois_of_one_mask
+from sections_training import training
 from sections_versions import chain, differences, snapshots
 from sections_video import threads, video
 
@@ -38,6 +39,7 @@ SECTIONS = (
     many_rois,
     decoders,
     threads,
+    training,
 )
 OUTPUT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
