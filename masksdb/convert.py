@@ -13,6 +13,7 @@ from masksdb import versions
 from masksdb.engine import Engine
 from masksdb.errors import MasksDBError, UnsupportedFormatError
 from masksdb.formats.registry import AUTO, FORMATS, layout_module
+from masksdb.formats.tree import garbage_kept
 from masksdb.formats.writing import Writing
 from masksdb.ingest import ingest
 from masksdb.loss import LossReport, add_missing, measure
@@ -82,9 +83,10 @@ def convert(
         writing = Writing(
             partial, source.classes(), engine.settings, with_images, options or {}, lambda: iter(source), source.rows
         )
-        layout_module(format).write(writing)
         report = LossReport(os.fspath(out), format, notes=writing.notes)
-        _measure(report, source, writing, format)
+        with garbage_kept():
+            layout_module(format).write(writing)
+            _measure(report, source, writing, format)
         if refuse_loss and not report.is_lossless:
             raise LossRefusedError(report)
         if target.exists():

@@ -59,7 +59,8 @@ class _Roi(NamedTuple):
     mask_value: list[int] | None
     rle: dict[str, Any] | None
     poly: npt.NDArray[np.float64] | None
-    is_crowd: bool | None
+    is_crowd: bool
+    is_ignored: bool
     meta: str | None
 
 
@@ -189,9 +190,9 @@ class OutFrames:
         with self.engine.reading() as cursor:
             table = cursor.sql(statement("queries/written_regions"), params=parameters).to_arrow_table()
         found: dict[tuple[int, int], list[_Roi]] = {}
-        rows = table.drop_columns(["poly"]).to_pylist()
-        for row, poly in zip(rows, _float_lists(table["poly"]), strict=True):
-            roi = _Roi(**row, poly=poly)
+        columns = [_float_lists(table[name]) if name == "poly" else table[name].to_pylist() for name in _Roi._fields]
+        for values in zip(*columns, strict=True):
+            roi = _Roi(*values)
             found.setdefault((roi.frame_key, roi.source_index or 0), []).append(roi)
         return found
 
@@ -228,7 +229,6 @@ class OutFrames:
         own: _Shape | str | None,
     ) -> Region | str | None:
         """The region of a ROI; or why it has none; or None where nothing is to be said."""
-        meta = json.loads(roi.meta or "{}") or {}
         labels = tuple(roi.labels or ())
         ref = _ref(roi)
         is_segment = roi.roi_index >= FIRST_SEGMENT
@@ -263,9 +263,9 @@ class OutFrames:
             mask_id=roi.mask_id,
             value=tuple(roi.mask_value) if roi.mask_value is not None else None,
             parts=None if selected is not None or not isinstance(own, _Shape) else own.parts,
-            is_crowd=bool(roi.is_crowd),
-            is_ignored=meta.get("ignore") is True,
-            meta=meta,
+            is_crowd=roi.is_crowd,
+            is_ignored=roi.is_ignored,
+            meta_text=roi.meta,
             height=own_size.height,
             width=own_size.width,
             facts=found,

@@ -47,8 +47,9 @@ def split_parts(flat: Sequence[float] | Array) -> list[Floats]:
     [[[0.0, 0.0], [8.0, 0.0], [8.0, 8.0]], [[1.0, 2.0], [3.0, 4.0]]]
     """
     values = np.asarray(flat, np.float64)
-    ends = np.flatnonzero(values == SEPARATOR)
-    first, *others = np.split(values, ends) if len(ends) else [values]
+    if not len(values) % 2 and len(values) and not (values == SEPARATOR).any():
+        return [values.reshape(-1, 2)]
+    first, *others = np.split(values, np.flatnonzero(values == SEPARATOR))
     parts = [first, *(part[1:] for part in others)]
     odd = [len(part) for part in parts if len(part) % 2]
     if odd:

@@ -129,7 +129,9 @@ def test_every_kind_of_jpeg_has_the_pixels_of_pillow(mode: str, progressive: boo
 
 
 def test_a_jpeg_that_only_pillow_makes_out_is_read_by_pillow() -> None:
-    data = bytearray(saved(Image.effect_noise((200, 200), 50), "JPEG"))
+    data = bytearray(
+        saved(Image.fromarray(np.random.default_rng(3).integers(0, 256, (200, 200)).astype(np.uint8)), "JPEG")
+    )
     data[3000] ^= 255
     with Image.open(io.BytesIO(data)) as shown:
         assert decoded(bytes(data)).samples.tolist() == np.asarray(shown).tolist()

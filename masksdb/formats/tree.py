@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import itertools
 import json
 import os
@@ -144,11 +146,24 @@ class Tree:
             IngestError: it cannot be read.
         """
         try:
-            return json.loads(path.read_bytes())
+            with garbage_kept():
+                return json.loads(path.read_bytes())
         except OSError as error:
             raise self.error(path, f"cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
             raise self.error(path, f"not JSON: {error}") from None
+
+
+@contextlib.contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Let Python not look for cycles: where millions of objects live on, that takes a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def mask_of(mask_id: str, uri: str) -> dict[str, Any]:

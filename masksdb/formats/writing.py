@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ class Region:
         parts: its polygons, x and y, where it does not live in a mask; each of shape (n, 2), float64.
         is_crowd: whether it stands for several objects.
         is_ignored: whether it counts for nothing.
-        meta: what else is known of it.
+        meta_text: what else is known of it, as JSON.
         height: pixels.
         width: pixels.
         facts: the mask, if it lives in one.
@@ -55,7 +56,7 @@ class Region:
     parts: Sequence[npt.NDArray[np.float64]] | None
     is_crowd: bool
     is_ignored: bool
-    meta: Mapping[str, Any]
+    meta_text: str | None
     height: int
     width: int
     facts: MaskFacts | None = None
@@ -67,6 +68,12 @@ class Region:
     def label(self) -> str:
         """Its labels as one class: the first, or all joined where a class is several."""
         return ", ".join(self.labels) or "unlabelled"
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What else is known of it."""
+        found: dict[str, Any] | None = json.loads(self.meta_text or "{}")
+        return found or {}
 
     @cached_property
     def counts(self) -> rle.Counts:

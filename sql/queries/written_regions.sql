@@ -1,6 +1,6 @@
 -- One row per region that an export of version $version_id writes for the frames $frame_keys: frame_key, source_index,
--- roi_index, roi_id, labels, mask_id, mask, mask_value, rle, poly, is_crowd, meta. Regions are ROIs in the masks $mask_ids
--- (NULL: all) or with a geometry of their own; with $segments also the values that mask_labels declare for masks.
+-- roi_index, roi_id, labels, mask_id, mask, mask_value, rle, poly, is_crowd, is_ignored, meta. Regions are ROIs in the masks
+-- $mask_ids (NULL: all) or with a geometry of their own; with $segments also the values that mask_labels declare for masks.
 SELECT
     mask_rois.frame_key,
     mask_rois.source_index,
@@ -12,7 +12,8 @@ SELECT
     mask_rois.mask_value,
     CASE WHEN mask_rois.mask_value IS NULL THEN rois.rle END AS rle,
     CASE WHEN mask_rois.mask_value IS NULL THEN rois.poly END AS poly,
-    rois.is_crowd,
+    coalesce(rois.is_crowd, false) AS is_crowd,
+    coalesce(json_extract(rois.meta, '$.ignore') = 'true', false) AS is_ignored,
     rois.meta
 FROM mask_rois
 JOIN rois ON rois.frame_key = mask_rois.frame_key AND rois.roi_index = mask_rois.roi_index
@@ -31,7 +32,8 @@ SELECT
     "value",
     NULL,
     NULL,
-    NULL,
+    false,
+    false,
     NULL
 FROM mask_segments
 WHERE $segments

@@ -79,9 +79,9 @@ def run_pixel_task(task: str, **arguments: Any) -> Sample:
     return replace(sample, seconds={**sample.seconds, "process": time.perf_counter() - start})
 
 
-def run_in_process(script: Path, task: str, arguments: Mapping[str, Any]) -> Sample:
+def run_in_process(script: Path, task: str, arguments: Mapping[str, Any], python: str = sys.executable) -> Sample:
     """Run a task of a script in a fresh process."""
-    command = [sys.executable, str(script), task, json.dumps(arguments)]
+    command = [python, str(script), task, json.dumps(arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise TaskFailedError(f"{task} {arguments}: exit status {done.returncode}")

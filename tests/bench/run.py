@@ -16,6 +16,7 @@ from pathlib import Path
 from report import Report
 from sections import Bench, export_and_repeat, ingest, ingest_large, queries, start_up
 from sections_evaluate import evaluate
+from sections_layouts import coco, folder
 from sections_pixels import analyzed, city_areas, decoders, many_rois, palette_areas, rois_of_one_mask
 from sections_training import training
 from sections_versions import chain, differences, snapshots
@@ -40,6 +41,8 @@ SECTIONS = (
     decoders,
     threads,
     training,
+    coco,
+    folder,
 )
 OUTPUT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
