@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from masksdb import view_sql
 from masksdb.engine import Engine, default_engine
+from masksdb.errors import UsageError
 from masksdb.frame_group import FrameGroup
 from masksdb.single_frame import SingleFrame
 from masksdb.statements import statement
@@ -153,12 +154,16 @@ class BoundView:
             num_workers: among how many the frames are shared.
             cache_in_memory: no effect.
         """
-        keys = self._keys(
-            is_infinite=self._definition.infinite, is_drawn=allow_repetition or bool(auto_synthetic_epoch_limit)
-        )
+        for name, given in (("query_cache_size", query_cache_size), ("num_workers", num_workers)):
+            if given is not None and given < 1:
+                raise UsageError(f"{name}: found {given}, expected 1 or more")
+        if worker_index is not None and not 0 <= worker_index < (num_workers or 0):
+            raise UsageError(f"worker_index: found {worker_index}, expected a number from 0 below num_workers")
+        is_drawn = allow_repetition or bool(auto_synthetic_epoch_limit)
+        keys = self._keys(is_infinite=self._definition.infinite and not is_drawn, is_drawn=is_drawn)
         if num_workers is not None:
             keys = itertools.islice(keys, worker_index or 0, None, num_workers)
-        return self._frames(keys, projection, query_cache_size or FRAMES_PER_QUERY)
+        return self._frames(keys, _checked(projection), query_cache_size or FRAMES_PER_QUERY)
 
     def __iter__(self) -> Iterator[SingleFrame | FrameGroup]:
         return self.get_iterator()
@@ -179,7 +184,7 @@ class BoundView:
             projection: fields and sub-fields, separated by dots: ``["id", "dataset.id", "sources"]``.
         """
         keys = self._keys(is_infinite=False, is_drawn=False)
-        return list(self._frames(keys, projection or ["*"], FRAMES_PER_QUERY))
+        return list(self._frames(keys, _checked(projection) or ["*"], FRAMES_PER_QUERY))
 
     def _keys(self, *, is_infinite: bool, is_drawn: bool) -> Iterator[Key]:
         limit = self._definition.maximum_number_of_frames
@@ -228,3 +233,9 @@ class BoundView:
 
         while chunk := list(itertools.islice(keys, at_once)):
             yield from map(shown, frames_of(self._engine, chunk, labels))
+
+
+def _checked(projection: Sequence[str] | None) -> Sequence[str] | None:
+    if isinstance(projection, str):
+        raise UsageError(f"projection: found {projection!r}, expected a list of fields")
+    return projection

@@ -123,7 +123,7 @@ class DataView(BoundView):
         Raises:
             UsageError: an argument is not what it should be; of Lucene with the column.
         """
-        has_rois = (roi_query, count_range, conf_range) != (None, None, None)
+        has_rois = roi_query not in (None, "") or (count_range, conf_range) != (None, None)
         rois = (view_model.RoiQuery(roi_query, count_range, conf_range),) if has_rois else ()
         names = (dataset_id, dataset_name, version_id, version_name, project_name)
         return self._append(ViewQuery(*names, rois, frame_query, source_query, weight))
@@ -134,7 +134,7 @@ class DataView(BoundView):
         dataset_name: str | None = None,
         version_id: Id | None = None,
         version_name: str | None = None,
-        roi_queries: Sequence[view_model.RoiQuery | Mapping[str, Any]] = (),
+        roi_queries: view_model.RoiQuery | Sequence[view_model.RoiQuery | Mapping[str, Any]] = (),
         frame_query: str | None = None,
         source_query: str | None = None,
         weight: float = 1.0,
@@ -148,21 +148,34 @@ class DataView(BoundView):
             dataset_name: by name.
             version_id: by id.
             version_name: by name.
-            roi_queries: the rules, as ``DataView.RoiQuery``.
+            roi_queries: the rules, as ``DataView.RoiQuery``, or one.
             frame_query: Lucene over the frame.
             source_query: Lucene over one source.
             weight: how often its frames come.
             project_name: the project that the dataset is in.
         """
-        rois: Any = tuple(roi_queries)
+        rois: Any = roi_queries
         names = (dataset_id, dataset_name, version_id, version_name, project_name)
         return self._append(ViewQuery(*names, rois, frame_query, source_query, weight))
 
     def _append(self, query: ViewQuery) -> ViewQuery:
         if not isinstance(query, ViewQuery):
             raise UsageError(f"queries: found {type(query).__name__}, expected what get_queries() gives")
-        self._definition.queries.append(query)
+        self._changing.queries.append(query)
         return query
+
+    @property
+    def _changing(self) -> Definition:
+        """The definition, to be changed.
+
+        Raises:
+            UsageError: the view is frozen.
+        """
+        if self.status == "published":
+            raise UsageError(
+                f"DataView {self.name!r}: frozen, so that it stays; DataView(queries=view.get_queries()) makes another"
+            )
+        return self._definition
 
     def add_mapping_rule(
         self,
@@ -188,7 +201,7 @@ class DataView(BoundView):
         labels = (from_labels,) if isinstance(from_labels, str) else tuple(from_labels)
         names = (dataset_id, dataset_name, version_id, version_name, project_name)
         rule = MappingRule(labels, to_label, *names)
-        self._definition.mapping_rules.append(rule)
+        self._changing.mapping_rules.append(rule)
         return rule
 
     def get_mapping_rules(self) -> list[MappingRule]:
@@ -208,9 +221,10 @@ class DataView(BoundView):
         """
         given = {**(label_dict or {}), **labels}
         for label, number in given.items():
-            if not isinstance(label, str) or not isinstance(number, int) or isinstance(number, bool):
+            is_whole = hasattr(number, "__index__") and not isinstance(number, bool)
+            if not isinstance(label, str) or not is_whole or not -(1 << 63) <= number < 1 << 63:
                 raise UsageError(f"set_labels: found {label!r}: {number!r}, expected a label and a whole number")
-        self._definition.labels = given
+        self._changing.labels = {label: int(number) for label, number in given.items()}
 
     def get_labels(self) -> dict[str, int]:
         """The numbers of the labels."""
@@ -234,7 +248,7 @@ class DataView(BoundView):
         Raises:
             UsageError: an argument is not what it should be.
         """
-        chosen = self._definition
+        chosen = self._changing
         if order is not None:
             try:
                 chosen.order = IterationOrder(order)
@@ -248,6 +262,8 @@ class DataView(BoundView):
                 raise UsageError(f"maximum_number_of_frames: found {limit!r}, expected a number of frames")
             chosen.maximum_number_of_frames = limit
         if random_seed is not None:
+            if not hasattr(random_seed, "__index__"):
+                raise UsageError(f"random_seed: found {random_seed!r}, expected a whole number")
             chosen.random_seed = int(random_seed)
 
     def get_iteration_parameters(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class RoiQuery:
     """A rule about the ROIs of a frame.
 
     Attributes:
-        label: a label, a list of labels that one ROI has all of, or Lucene over one ROI; None is any ROI.
+        label: a label, a list of labels that one ROI has all of, or Lucene over one ROI; None or no text is any ROI.
         count_range: how many such ROIs a frame may have, least and most; -1 leaves an end open.
         conf_range: the least and greatest confidence of such a ROI; -1 leaves an end open.
         must_not: the frame has no such ROI, or not as many.
@@ -54,6 +54,8 @@ class RoiQuery:
             if -1 != ends[1] < ends[0]:
                 raise UsageError(f"{name}: found {ends!r}, whose least is more than its most")
             object.__setattr__(self, name, tuple(ends))
+        if self.label == "":
+            object.__setattr__(self, "label", None)
         if self.label is not None and not isinstance(self.label, str):
             object.__setattr__(self, "label", tuple(self.label))
             if not self.label or not all(isinstance(each, str) for each in self.label):
@@ -124,12 +126,15 @@ class ViewQuery:
 
     def __post_init__(self) -> None:
         check_names(self)
-        object.__setattr__(self, "roi_queries", tuple(_roi_query(each) for each in self.roi_queries))
+        given = (self.roi_queries,) if isinstance(self.roi_queries, RoiQuery | Mapping) else self.roi_queries
+        object.__setattr__(self, "roi_queries", tuple(_roi_query(each) for each in given))
         if not isinstance(self.weight, int | float) or not (0 < self.weight < math.inf):
             raise UsageError(f"weight: found {self.weight!r}, expected a number above 0")
         for argument in ("frame_query", "source_query"):
             text = getattr(self, argument)
-            if text is not None:
+            if text == "":
+                object.__setattr__(self, argument, None)
+            elif text is not None:
                 condition(text, argument, Values())
 
 
@@ -169,12 +174,15 @@ def check_names(named: ViewQuery | MappingRule) -> None:
     """Make ``*`` None, and raise where a dataset or version is given by id and by name.
 
     Raises:
-        UsageError: so it is.
+        UsageError: so it is, or an id is none.
     """
     for kind in ("dataset", "version"):
         for name in (f"{kind}_id", f"{kind}_name"):
             if getattr(named, name) == ANY:
                 object.__setattr__(named, name, None)
+        number = getattr(named, f"{kind}_id")
+        if number is not None and not (isinstance(number, int) or (isinstance(number, str) and number.isdecimal())):
+            raise UsageError(f"{kind}_id: found {number!r}, expected a whole number; names say the same")
         if getattr(named, f"{kind}_id") is not None and getattr(named, f"{kind}_name") is not None:
             raise UsageError(f"{kind}_id and {kind}_name: both given; give one")
     if named.project_name is not None and named.dataset_id is None and named.dataset_name is None:

@@ -251,8 +251,9 @@ def test_what_is_wrong_with_a_frame_is_told_with_its_name(db: masksdb.Database, 
     Image.new("RGB", (4, 4)).save(tmp_path / "image.png")
     Image.new("RGB", (5, 4)).save(tmp_path / "mask.png")
     roi = {"label": ["car"], "mask": {"id": "seg", "value": [0, 0, 0]}}
+    masks = [{"id": "seg", "uri": "mask.png"}, {"id": "other", "uri": "image.png"}]
     frames = [
-        {"id": "sizes", "sources": [{"uri": "image.png", "masks": [{"id": "seg", "uri": "mask.png"}]}], "rois": [roi]},
+        {"id": "sizes", "sources": [{"uri": "image.png", "masks": masks}], "rois": [roi]},
         {
             "id": "value",
             "sources": [{"uri": "image.png", "masks": [{"id": "seg", "uri": "image.png"}]}],
@@ -272,7 +273,7 @@ def test_what_is_wrong_with_a_frame_is_told_with_its_name(db: masksdb.Database, 
         with pytest.raises(MasksDBError, match=text):
             found[name][places[name]]
     with pytest.raises(MasksDBError, match=r"frame 'sizes'.*too few for a crop of 9 x 9"):
-        view_of(db, car=1).arrays(mask="no such", crop=(9, 9))[places["sizes"]]
+        view_of(db, car=1).arrays(mask="other", crop=(9, 9))[places["sizes"]]
     with pytest.raises(IndexError):
         found["sizes"][3]
 

@@ -86,12 +86,23 @@ def test_a_frozen_view_stays_as_it_is(street: masksdb.Database) -> None:
     view = night(street)
     found = view.freeze()
     assert view.freeze() == found
-    view.set_labels({"car": 1})
-    assert view.is_unchanged() is False
+    changes: list[Callable[[], Any]] = [
+        lambda: view.set_labels({"car": 1}),
+        lambda: view.add_query(dataset_name="street"),
+        lambda: view.add_mapping_rule("car", "vehicle"),
+        lambda: view.set_iteration_parameters(order="random"),
+    ]
+    for change in changes:
+        with pytest.raises(masksdb.UsageError, match="DataView 'night': frozen"):
+            change()
+    assert view.is_unchanged()
+    other = DataView(name="night", queries=view.get_queries(), database=street)
+    other.set_labels({"car": 1})
     with pytest.raises(masksdb.UsageError, match="view 'night': frozen"):
-        view.store()
+        other.store()
     view.store("night, numbered")
     assert view.status == "draft"
+    view.set_labels({"car": 1})
 
 
 def test_the_hash_is_that_of_the_data(street: masksdb.Database) -> None:
