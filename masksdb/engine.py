@@ -359,7 +359,7 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
         owner = re.search(r"PID (\d+)", text)
         who = f"process {owner[1]}" if owner else "another process"
         return DatabaseLockedError(
-            f"{path}: open in {who}; read_only=True works beside other readers, and once it is free of a writer"
+            f"{path}: open in {who}; close it there, or open it in both only to read (read_only=True)"
         )
     if "different configuration" in text:
         return DatabaseLockedError(f"{path}: open in this process ({os.getpid()}) with another configuration; close it")
@@ -371,6 +371,8 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
         return MasksDBError(f"{path}: closed; connect to it again")
     if "read-only mode" in text:
         return QueryError(f"{path}: opened read-only; open it for writing ('masksdb sql --write') to change it")
+    if re.search(r"Table with name version_(?:findings|faults_\w+) does not exist", text):
+        return QueryError(f"{path}: not checked yet; 'masksdb check' makes this view")
     if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):
         line = re.search(r"\nLINE (\d+):", text)
         return QueryError(f"SQL, line {line[1] if line else 1}: {sentence}")

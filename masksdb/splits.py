@@ -66,16 +66,18 @@ class SplitReport:
         version: name of the version.
         name: name of the split.
         parts: its parts, in the order in which they were given.
+        notes: what a person should know.
     """
 
     dataset: str
     version: str
     name: str
     parts: tuple[Part, ...]
+    notes: tuple[str, ...]
 
     def __str__(self) -> str:
         told = ", ".join(f"{each.name} {each.frames:,} ({each.share:.1%})" for each in self.parts)
-        return f"{self.dataset}/{self.version}: {self.name}: {told}"
+        return "\n".join([f"{self.dataset}/{self.version}: {self.name}: {told}", *self.notes])
 
 
 def split(
@@ -122,10 +124,17 @@ def split(
         names = list(parts)
         values = {"group_keys": [key for key, _ in groups], "parts": [names[part] for part in chosen]}
         cursor.execute(statement("splits/insert"), {**keys, **values, "grouped_by": by})
+        (ungrouped,) = cursor.execute("SELECT count(*) FROM grouped WHERE group_name IS NULL").fetchall()[0]
         cursor.execute("DROP TABLE grouped")
         shares = {each[0]: each[1:] for each in cursor.execute(statement("splits/shares"), keys).fetchall()}
-    made = (Part(part, share, *shares.get(part, (0, 0, 0.0))) for part, share in parts.items())
-    return SplitReport(dataset, row.version_name, name, tuple(made))
+    made = tuple(Part(part, share, *shares.get(part, (0, 0, 0.0))) for part, share in parts.items())
+    notes = (
+        [f"{by} is NULL for {ungrouped:,} of {sum(sizes):,} frames; each is a group of its own"] if ungrouped else []
+    )
+    empty = [each.name for each in made if each.wanted and not each.frames]
+    if empty:
+        notes.append(f"{', '.join(empty)}: no frames, for there are {len(groups):,} groups")
+    return SplitReport(dataset, row.version_name, name, made, tuple(notes))
 
 
 def _targets(parts: Mapping[str, float]) -> list[int]:

@@ -94,7 +94,7 @@ def test_a_database_open_elsewhere_names_the_process(run: Callable[..., Outcome]
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        with pytest.raises(masksdb.DatabaseLockedError, match=rf"process {other.pid}; read_only=True works"):
+        with pytest.raises(masksdb.DatabaseLockedError, match=rf"process {other.pid}; close it there"):
             masksdb.connect(db_path)
         outcome = run("info", db_path)
         assert (outcome.status, outcome.err.startswith("Error: ")) == (1, True)

@@ -190,3 +190,11 @@ def test_the_command_prints_what_each_part_has(run: Callable[..., Outcome], db_p
     failed = run(*asked, "--parts", "a=0.5,b=0.5", "--balance")
     assert (failed.status, failed.out) == (1, "")
     assert "run 'masksdb analyze' first" in failed.err
+
+
+def test_a_group_that_is_missing_and_a_part_that_is_empty_are_told(db: masksdb.Database) -> None:
+    db.ingest([{"id": f"f{n}", "meta": {"city": "ulm"} if n else {}} for n in range(9)], dataset="d", version="v")
+    report = db.split("d", "v", PARTS, by="frame_meta.city")
+    assert report.notes[0] == "frame_meta.city is NULL for 1 of 9 frames; each is a group of its own"
+    assert report.notes[1].endswith(": no frames, for there are 2 groups")
+    assert db.split("d", "v", {"a": 0.5, "b": 0.5}, by="frame_id").notes == ()
