@@ -6,6 +6,7 @@ torch is an extra: ``pip install 'masksdb[torch]'``. Where torchvision is there,
 from __future__ import annotations
 
 import importlib
+import multiprocessing.connection
 import os
 import re
 import signal
@@ -24,6 +25,8 @@ from masksdb.batches import FrameArrays
 from masksdb.errors import MasksDBError, UsageError
 
 MOST_WORKERS = 1024
+ENDING_S = 5
+"""Seconds that a worker may take to end after it has closed its connection."""
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 
 
@@ -131,13 +134,14 @@ class Loader:
             MasksDBError: a frame cannot be read, or a worker died; the message names the frame.
         """
         _watched.add(self._dataset)
+        batches: Any = ()
         try:
             batches = iter(self.loader)
             if self.loader.num_workers:
                 _watch_workers()
             yield from batches
-        except RuntimeError as error:
-            told = _told(error)
+        except (RuntimeError, OSError, EOFError) as error:
+            told = _told(str(error)) or _told_of_ended(batches)
             if told is None:
                 raise
             raise told from error
@@ -169,18 +173,29 @@ def _child_ended(before: Any, number: int, frame: FrameType | None) -> None:
     try:
         before(number, frame)
     except RuntimeError as error:
-        told = _told(error)
+        told = _told(str(error))
         if told is None:
             raise
         raise told from error
 
 
-def _told(error: RuntimeError) -> MasksDBError | None:
+def _told_of_ended(batches: Any) -> MasksDBError | None:
+    """The same of a worker that died while it handed a batch over, which its reader notices first."""
+    workers = {each.sentinel: each for each in getattr(batches, "_workers", ())}
+    dead = []
+    for ending in multiprocessing.connection.wait(list(workers), timeout=ENDING_S):
+        # It has let go of its files, and may not have ended yet.
+        workers[ending].join(ENDING_S)
+        dead.append(str(workers[ending].pid))
+    return _told(f"DataLoader worker (pid {', '.join(dead)}) has ended") if dead else None
+
+
+def _told(error: str) -> MasksDBError | None:
     """What torch says of a worker that died, with the frame that it had begun; None if it says something else."""
-    dead = _DEAD.search(str(error))
+    dead = _DEAD.search(error)
     if dead is None:
         return None
     processes = [int(process) for process in dead[1].split(",")]
     begun = [(each, index) for each in _watched for process in processes if (index := each.begun(process)) is not None]
     where = " and ".join(each.frames.name(index) for each, index in begun) or "no frame yet"
-    return MasksDBError(f"{where}: its worker died while it read this frame or after it: {str(error).splitlines()[0]}")
+    return MasksDBError(f"{where}: its worker died while it read this frame or after it: {error.splitlines()[0]}")
