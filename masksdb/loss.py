@@ -190,6 +190,8 @@ def _loss(frame: str, before: Sequence[Region], after: Sequence[Region], pixels:
             f"{after[0].width} x {after[0].height} pixels, where {before[0].width} x {before[0].height} went in"
         )
         loss.lost = rle.area(wanted)
+    elif not after and not rle.area(wanted):
+        loss.not_held, loss.reason = 1, "has no pixels, and is not there again"
     elif not np.array_equal(wanted, got):
         height, width = before[0].height, before[0].width
         change = shapes.compare(*(rle.to_pixels(each, height, width).astype(np.bool_) for each in (wanted, got)))

@@ -173,12 +173,23 @@ class OutFrames:
             rois = self._rois(chunk)
             facts = self._facts(roi for each in rois.values() for roi in each)
             pairs = [(source, rois.get((source.frame_key, source.source_index), [])) for source in chunk]
-            sizes = [_size(source, own, facts) for source, own in pairs]
+            sizes = [self._size(source, own, facts) for source, own in pairs]
             placed = [(roi, size) for (_, own), size in zip(pairs, sizes, strict=True) for roi in own]
             shapes = iter(_shapes(placed, is_filled=is_filled))
             for (source, own), size in zip(pairs, sizes, strict=True):
                 regions = [self._region(roi, facts, size, next(shapes)) for roi in own]
                 yield self._frame(source, own, size, regions)
+
+    def _size(
+        self, source: _Source, rois: Sequence[_Roi], facts: Mapping[MaskRef, MaskFacts | MasksDBError]
+    ) -> Size | None:  # fmt: skip
+        found, limit = _size(source, rois, facts), self.engine.settings.pixel_limit
+        if found and found.width * found.height > limit:
+            raise MasksDBError(
+                f"frame {source.frame_id!r}: {found.width} x {found.height} pixels, more than the limit of {limit:,}; "
+                "raise it with MASKSDB_PIXEL_LIMIT"
+            )
+        return found
 
     def _rois(self, sources: Sequence[_Source]) -> dict[tuple[int, int], list[_Roi]]:
         parameters = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,6 +154,17 @@ def test_polygons_on_request_are_the_region_to_pycocotools_holes_and_parts_too(
             "annotation 9: run lengths of 8 x 10 pixels",
         ),
         ({"id": 1, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 1: its id again"),
+        ({"id": [], "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation []: expected numbers or texts as its ids"),
+        ({"id": 9, "category_id": {}}, "annotation 9: expected numbers or texts as its ids"),
+        ({"id": 9, "segmentation": [[0, 0, 1, 0, 1, "1"]]}, "annotation 9: a polygon with '1'; expected numbers"),
+        ({"id": 9, "segmentation": [[0, 0, 1, 0, 1, None]]}, "annotation 9: a polygon with None; expected numbers"),
+        ({"id": 9, "segmentation": [[0, 0, 1, 0, 1, math.nan]]}, "annotation 9: holds NaN or Infinity"),
+        ({"id": 9, "area": math.inf}, "annotation 9: holds NaN or Infinity"),
+        ({"id": 9, "segmentation": "all"}, "annotation 9: segmentation: found 'all'"),
+        ({"id": 9, "segmentation": {"size": [8, 10], "counts": ["80"]}}, "annotation 9: run lengths that are not such"),
+        ({"id": 9, "segmentation": {"size": [8, 10], "counts": [10**30]}}, "annotation 9: run lengths that are not"),
+        ({"id": 9, "iscrowd": "0"}, "annotation 9: iscrowd: found '0', expected 0 or 1"),
+        ({"id": 9, "score": "0.5"}, "annotation 9: score: found '0.5', expected a number"),
     ],
 )
 def test_a_bad_annotation_is_named_and_the_others_come_in(
@@ -178,6 +191,62 @@ def test_an_empty_segmentation_and_a_category_0_are_told_and_kept(db: masksdb.Da
     assert "annotation 2: an empty segmentation" in told
     assert "category id 0 ('cat')" in told
     assert db.sql("SELECT count(*) FROM rois").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"images": [{"id": [], "file_name": "a.jpg"}]}, "images[0]: expected an image with 'id' and 'file_name'"),
+        ({"categories": ["cat"]}, "categories[0]: expected a category with 'id' and 'name'"),
+        ({"categories": [{}]}, "categories[0]: expected a category with 'id' and 'name'"),
+        ({"categories": None}, "no list 'categories'; expected a COCO file of instances"),
+        ({"annotations": {}}, "no list 'annotations'; expected a COCO file of instances"),
+    ],
+)
+def test_lists_of_other_things_are_named(
+    change: dict[str, Any], place: str, db: masksdb.Database, tmp_path: Path
+) -> None:
+    path = instances(tmp_path, document([{"id": 1, "segmentation": [[0, 0, 5, 0, 5, 5]]}]) | change)
+    with pytest.raises(IngestError, match=re.escape(f"{path}: {place}")):
+        db.ingest(path, dataset="d", format="coco")
+    assert db.ingest(path, dataset="d", format="coco", on_error="skip").rejected >= 1
+
+
+def test_categories_of_one_name_are_told(db: masksdb.Database, tmp_path: Path) -> None:
+    content = document([], categories=[{"id": 3, "name": "cat"}, {"id": 7, "name": "cat"}, {"id": 9, "name": None}])
+    report = db.ingest(instances(tmp_path, content), dataset="d")
+    assert any(note.endswith("the categories 3 and 7 are one class, 'cat'") for note in report.notes)
+    names = {each["labels"][0] for each in db.version("d").get_metadata()["mask_labels"]["category_id"]}
+    assert names == {"cat", "9"}
+
+
+def test_a_broken_file_does_not_stop_the_others_from_coming_in(db: masksdb.Database, tmp_path: Path) -> None:
+    instances(tmp_path, document([{"id": 1, "segmentation": [[0, 0, 5, 0, 5, 5]]}]))
+    (tmp_path / "instances_train.json").write_text("{")
+    report = db.ingest(tmp_path, dataset="d", format="coco", on_error="skip")
+    assert (report.new, report.rejected) == (1, 1)
+
+
+def test_an_image_that_is_too_large_to_draw_is_not_written(db: masksdb.Database, tmp_path: Path) -> None:
+    content = document([{"id": 1, "segmentation": [[0, 0, 5, 0, 5, 5]]}])
+    content["images"][0] |= {"width": 60_000, "height": 60_000}
+    db.ingest(instances(tmp_path, content), dataset="d")
+    with pytest.raises(masksdb.MasksDBError, match=r"frame 'a': 60000 x 60000 pixels, more than the limit of"):
+        db.export(tmp_path / "out", dataset="d", format="voc")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_region_without_pixels_that_is_gone_is_a_loss(db: masksdb.Database, tmp_path: Path) -> None:
+    outside = {"id": 1, "segmentation": [[100, 100, 200, 100, 200, 200]]}
+    db.ingest(instances(tmp_path, document([outside, {"id": 2, "segmentation": [[0, 0, 5, 0, 5, 5]]}])), dataset="d")
+    for layout in ("voc", "folder", "davis"):
+        report = db.export(tmp_path / layout, dataset="d", format=layout)
+        assert not isinstance(report, int)
+        assert not report.is_lossless
+        assert report.by_class()["total"]["not_held"] == 1
+    report = db.export(tmp_path / "coco", dataset="d", format="coco")
+    assert not isinstance(report, int)
+    assert report.is_lossless
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"images": 3}', '{"images": [{"id": 1}]}', ""])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,8 @@ from masksdb.formats.writing import Classes, OutFrame, Region, Writing, roi_key
 
 CATEGORIES = "category_id"
 """The mask id under which a version's label mapping keeps the category ids."""
+_NO_ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\[\s*\]')
+_NUMBERS = frozenset({int, float})
 _OWN_KEYS = ("id", "image_id", "segmentation", "iscrowd", "ignore", "score")
 IMAGE_KEYS = ("file_name", "width", "height")
 """What of an image in a JSON is not kept in its frame's meta, for it is the source's."""
@@ -49,9 +52,27 @@ def _has_instances(path: Path) -> bool:
     """Whether a file is such a JSON, by the keys in its text, for it may be long."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            return all(text.find(b'"%s"' % key) >= 0 for key in (b"images", b"annotations", b"segmentation"))
+            has_lists = all(text.find(b'"%s"' % key) >= 0 for key in (b"images", b"annotations"))
+            return has_lists and (text.find(b'"segmentation"') >= 0 or _NO_ANNOTATIONS.search(text) is not None)
     except (OSError, ValueError):
         return False
+
+
+def _mentions(path: Path, *words: bytes) -> bool:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return any(text.find(word) >= 0 for word in words)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _has_id(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("id") is not None and not isinstance(value["id"], dict | list)
 
 
 def read(tree: Tree) -> Iterator[Frame | IngestError]:
@@ -74,23 +95,34 @@ class _Document:
         self.split = split
         self.seen = seen
         self.names: dict[Any, str] = {}
+        self.may_have_nan = False
 
     def frames(self) -> Iterator[Frame | IngestError]:
-        document = self.tree.read_json(self.path)
-        if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-            yield self.tree.error(self.path, "no list 'images'; expected a COCO file of instances")
+        try:
+            document = self.tree.read_json(self.path)
+            self.may_have_nan = _mentions(self.path, b"NaN", b"Infinity")
+        except IngestError as error:
+            yield error
             return
-        yield from self._categories(document.get("categories", []))
+        lists = ("images", "annotations", "categories")
+        missing = [name for name in lists if not isinstance(document, dict) or not isinstance(document.get(name), list)]
+        if missing:
+            names = ", ".join(map(repr, missing))
+            yield self.tree.error(self.path, f"no list {names}; expected a COCO file of instances")
+            return
+        yield from self._categories(document["categories"])
         images: dict[Any, tuple[dict[str, Any], list[Any]]] = {}
         for index, image in enumerate(document["images"]):
-            if not isinstance(image, dict) or "id" not in image or not isinstance(image.get("file_name"), str):
+            if not _has_id(image) or not isinstance(image.get("file_name"), str):
                 yield self.tree.error(self.path, "expected an image with 'id' and 'file_name'", f"images[{index}]")
+            elif self.may_have_nan and not _is_json(image):
+                yield self.tree.error(self.path, f"image {image['id']}: holds NaN or Infinity", f"images[{index}]")
             elif image["id"] in images:
                 yield self.tree.error(self.path, f"the image id {image['id']} again", f"images[{index}]")
             else:
                 images[image["id"]] = (image, [])
         ids: set[Any] = set()
-        for index, annotation in enumerate(document.get("annotations", [])):
+        for index, annotation in enumerate(document["annotations"]):
             reason = self._misplaced(annotation, images, ids)
             if reason:
                 yield self._refused(annotation, index, reason)
@@ -101,12 +133,20 @@ class _Document:
         for image, own in images.values():
             yield from self._frame(image, own, folder)
 
-    def _categories(self, categories: Iterable[Mapping[str, Any]]) -> Iterator[IngestError]:
+    def _categories(self, categories: Iterable[Any]) -> Iterator[IngestError]:
+        ids: dict[str, Any] = {}
         for index, category in enumerate(categories):
-            if category.get("id") in self.names:
+            if not _has_id(category):
+                yield self.tree.error(self.path, "expected a category with 'id' and 'name'", f"categories[{index}]")
+                continue
+            if category["id"] in self.names:
                 yield self.tree.error(self.path, f"the category id {category['id']} again", f"categories[{index}]")
                 continue
-            self.names[category["id"]] = str(category.get("name", category["id"]))
+            given = category.get("name")
+            name = str(category["id"] if given is None else given)
+            self.names[category["id"]] = name
+            if ids.setdefault(name, category["id"]) != category["id"]:
+                self.tree.note(self.path, f"the categories {ids[name]} and {category['id']} are one class, {name!r}")
             if category["id"] == 0:
                 self.tree.note(
                     self.path, f"category id 0 ({self.names[0]!r}) is a class like others; some tools skip it"
@@ -117,12 +157,22 @@ class _Document:
     def _misplaced(self, annotation: Any, images: Mapping[Any, Any], ids: set[Any]) -> str | None:
         if not isinstance(annotation, dict):
             return "expected an object"
-        if annotation.get("image_id") not in images:
-            return f"no image has the id {annotation.get('image_id')!r}"
-        if annotation.get("id") is not None and annotation["id"] in ids:
+        get = annotation.get
+        keys = number, image_id, category_id = get("id"), get("image_id"), get("category_id")
+        if any(isinstance(key, dict | list) for key in keys):
+            return "expected numbers or texts as its ids"
+        if image_id not in images:
+            return f"no image has the id {image_id!r}"
+        if number is not None and number in ids:
             return "its id again"
-        if annotation.get("category_id") not in self.names:
-            return f"no category has the id {annotation.get('category_id')!r}"
+        if category_id not in self.names:
+            return f"no category has the id {category_id!r}"
+        if get("iscrowd") not in (None, 0, 1):
+            return f"iscrowd: found {get('iscrowd')!r}, expected 0 or 1"
+        if get("score") is not None and type(get("score")) not in _NUMBERS:
+            return f"score: found {get('score')!r}, expected a number"
+        if self.may_have_nan and not _is_json(annotation):
+            return "holds NaN or Infinity"
         return None
 
     def _refused(self, annotation: Any, index: int, reason: str) -> IngestError:
@@ -163,6 +213,8 @@ class _Document:
             roi["rle"] = found
             if not rle.area(rle.decode_counts(found["counts"])):
                 self._note_empty(annotation)
+        elif segmentation is not None and not isinstance(segmentation, list | Mapping):
+            return f"segmentation: found {segmentation!r}, expected polygons or run lengths"
         elif segmentation is not None or "bbox" not in annotation:
             self._note_empty(annotation)
         if annotation.get("iscrowd"):
@@ -220,6 +272,9 @@ def _flat(parts: list[Any]) -> list[float] | str:
         if not isinstance(part, list) or len(part) < 6 or len(part) % 2:
             count = len(part) if isinstance(part, list) else 0
             return f"a polygon of {count} numbers; expected x and y of 3 or more points"
+        if not _NUMBERS.issuperset(map(type, part)):
+            wrong = next(number for number in part if type(number) not in _NUMBERS)
+            return f"a polygon with {wrong!r}; expected numbers"
         flat += ([polygons.SEPARATOR] if flat else []) + part
     return flat
 
@@ -229,9 +284,11 @@ def run_lengths(given: Mapping[str, Any], size: Size | None) -> dict[str, Any] |
     try:
         height, width = given["size"]
         counts = given["counts"]
+        if isinstance(counts, list) and not {int}.issuperset(map(type, counts)):
+            return "run lengths that are not such: expected whole numbers"
         lengths = rle.decode_counts(counts) if isinstance(counts, str) else np.array(counts, np.int64)
         rle.check_size(lengths, height, width)
-    except (KeyError, TypeError, ValueError, MasksDBError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, MasksDBError) as error:
         return f"run lengths that are not such: {error}"
     if size and (width, height) != size and rle.area(lengths):
         return f"run lengths of {width} x {height} pixels on an image of {size.width} x {size.height}"
