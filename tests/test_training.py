@@ -158,8 +158,8 @@ except masksdb.MasksDBError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to kill a worker with")
-@pytest.mark.parametrize("step_s", [0, 1], ids=["while it is waited for", "while the loop is busy"])
-def test_a_killed_worker_names_the_frame(step_s: int, street: masksdb.Database, db_path: str) -> None:
+@pytest.mark.parametrize("step_s", [0, 0.3], ids=["while it is waited for", "while the loop is busy"])
+def test_a_killed_worker_names_the_frame(step_s: float, street: masksdb.Database, db_path: str) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     name = street.torch_dataset(QUERY).frames.name(3)
     street.close()

@@ -82,6 +82,8 @@ judged AS (
     SELECT
         *,
         coalesce(mask_id_kept::INTEGER, 0) + coalesce(mask_value_kept::INTEGER, 0) AS mask_keys_kept,
+        text_list(label, label_kept, leaf.label) AS label_texts,
+        text_list(labels, labels_kept, leaf.labels) AS labels_texts,
         -- One call, for each parses the text: the keys of the ROI, and those of its mask.
         json_keys(roi, ['$', '$.mask']) AS key_lists,
         len(key_lists[2]) AS mask_keys
@@ -103,15 +105,11 @@ SELECT
         ELSE 'label'
     END,
     CASE
-        WHEN leaf.labels IS NULL THEN text_list(label, label_kept, leaf.label)
-        WHEN leaf.label IS NULL THEN text_list(labels, labels_kept, leaf.labels)
+        WHEN leaf.labels IS NULL THEN label_texts
+        WHEN leaf.label IS NULL THEN labels_texts
         -- Both: the labels of the one, then those that only the other has; NULL if either is not accepted.
-        WHEN text_list(label, label_kept, leaf.label) IS NOT NULL
-            AND text_list(labels, labels_kept, leaf.labels) IS NOT NULL
-        THEN text_list(label, label_kept, leaf.label) || list_filter(
-            text_list(labels, labels_kept, leaf.labels),
-            lambda name: NOT list_contains(text_list(label, label_kept, leaf.label), name)
-        )
+        WHEN label_texts IS NOT NULL AND labels_texts IS NOT NULL
+        THEN label_texts || list_filter(labels_texts, lambda name: NOT list_contains(label_texts, name))
     END,
     text_list(sources, sources_kept, leaf.sources),
     text_or_number(leaf.mask.id),
