@@ -193,13 +193,23 @@ def test_cvat_polygons_masks_and_boxes_have_the_areas_that_they_draw(db: masksdb
         ('<polygon points="1,1;2,2;3,1"/>', "a polygon without a label"),
         (
             '<mask label="x" rle="1,2" left="0" top="0" width="2" height="2"/>',
-            "a mask of 'x' whose run lengths",
+            "a mask of 'x', whose run lengths",
         ),
         (
             '<mask label="x" rle="4" left="9" top="0" width="2" height="2"/>',
             "a mask of 'x', 2 x 2 pixels at 9, 0",
         ),
+        (
+            '<mask label="x" rle="9223372036854775807,9223372036854775807,6" left="0" top="0" width="2" height="2"/>',
+            "a mask of 'x', whose run lengths are of 18446744073709551620 pixels, not of 2 x 2",
+        ),
+        ('<mask label="x" rle="4" left="0" top="0" width="-2" height="-2"/>', "a mask of 'x', -2 x -2 pixels"),
+        ('<mask label="x" rle="4" left="inf" top="0" width="2" height="2"/>', "a mask of 'x' with numbers that are"),
+        (f'<mask label="x" rle="{"9" * 25}" left="0" top="0" width="2" height="2"/>', "a mask of 'x', whose run"),
+        (f'<mask label="x" rle="{"9" * 5000}" left="0" top="0" width="2" height="2"/>', "a mask of 'x' with numbers"),
         ('<box label="x" xtl="a" ytl="1" xbr="8" ybr="7"/>', "a box of 'x' with numbers that are not such"),
+        ('<box label="x" xtl="1" ytl="1" xbr="inf" ybr="7"/>', "a box of 'x' with numbers that are not finite"),
+        ('<ellipse label="x" cx="1" cy="1" rx="2"/>', "an ellipse of 'x' with numbers that are not such: 'ry'"),
     ],
 )
 def test_a_bad_cvat_shape_is_named(shape: str, reason: str, db: masksdb.Database, tmp_path: Path) -> None:
@@ -208,6 +218,65 @@ def test_a_bad_cvat_shape_is_named(shape: str, reason: str, db: masksdb.Database
         db.ingest(root, dataset="d")
     assert f"image 'a.png': {reason}" in str(raised.value)
     assert db.ingest(root, dataset="d", on_error="skip").new == 1
+
+
+def test_a_cvat_box_is_turned_about_its_middle_and_an_ellipse_is_kept(db: masksdb.Database, tmp_path: Path) -> None:
+    box = '<box label="{}" xtl="2" ytl="3" xbr="8" ybr="5" rotation="{}"/>'
+    ellipse = '<ellipse label="c" cx="5" cy="4" rx="3" ry="2" rotation="180" z_order="--1"/>'
+    db.ingest(cvat(tmp_path / "t", box.format("a", "90.0") + box.format("b", "30") + ellipse), dataset="d")
+    polygons = db.sql("SELECT poly FROM rois ORDER BY roi_index").fetchall()
+    assert [sorted(zip(poly[::2], poly[1::2], strict=True)) for (poly,) in polygons[:1]] == [
+        [(4, 1), (4, 7), (6, 1), (6, 7)]
+    ]
+    # The right upper corner, turned to the right and down by hand: (3, -1) about (5, 4) by 30 degrees.
+    assert [float(number) for number in polygons[1][0][2:4]] == pytest.approx(
+        [5 + 3 * np.sqrt(3) / 2 + 0.5, 4 + 1.5 - np.sqrt(3) / 2]
+    )
+    assert rows(db)[0] == ("a", ["a"], 12)
+    kept = db.sql("SELECT kind, extra->'ellipse2d_xyrrt' FROM rois WHERE roi_index = 2").fetchall()
+    assert [(kind, json.loads(numbers)) for kind, numbers in kept] == [("shape", pytest.approx([5, 4, 3, 2, np.pi]))]
+
+
+def test_cvat_shapes_without_an_outline_are_told_and_tracks_refused(db: masksdb.Database, tmp_path: Path) -> None:
+    root = cvat(tmp_path / "t", '<cuboid label="cat"/><skeleton label="dog"/><tag label="rain"/>')
+    notes = db.ingest(root, dataset="d").notes
+    assert [note.partition("xml: ")[2] for note in notes[1:]] == [
+        f"image 'a.png': a {what} is left out, which has no outline"
+        for what in ("cuboid of 'cat'", "skeleton of 'dog'")
+    ]
+    path = root / "annotations.xml"
+    track = '<track id="7" label="cat"><polygon frame="0" points="1,1;2,2;3,3"/></track><image'
+    path.write_text(path.read_text().replace("<image", track))
+    with pytest.raises(IngestError, match=r"annotations.xml: track 7 of 'cat': this is CVAT for video; expected"):
+        db.ingest(root, dataset="e")
+    assert db.ingest(root, dataset="e", on_error="skip").new == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "reason"),
+    [
+        ("20000000", "found an image of 20000000 x 200 pixels, more than the limit"),
+        ("-1", "found an image of '-1' x 200 pixels"),
+        ("9" * 5000, "found an image of '99999"),
+        ("9" * 18, "found an image of 99999"),
+    ],
+)
+def test_a_size_that_no_image_has_is_refused(width: str, reason: str, db: masksdb.Database, tmp_path: Path) -> None:
+    root = cvat(tmp_path / "t", '<mask label="x" rle="0,4" left="0" top="0" width="2" height="2"/>')
+    path = root / "annotations.xml"
+    path.write_text(path.read_text().replace('width="10" height="8"', f'width="{width}" height="200"', 1))
+    with pytest.raises(IngestError) as raised:
+        db.ingest(root, dataset="d")
+    assert str(raised.value).startswith(f"{path}: image 'a.png': {reason}")
+
+
+@pytest.mark.parametrize("encoding", ["foo", "gb18030"])
+def test_an_xml_in_an_unknown_encoding_is_named(encoding: str, db: masksdb.Database, tmp_path: Path) -> None:
+    root = cvat(tmp_path / "t", "")
+    path = root / "annotations.xml"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?>{path.read_text()}')
+    with pytest.raises(IngestError, match=r"annotations.xml: not XML"):
+        db.ingest(root, dataset="d")
 
 
 def test_a_cut_off_xml_is_named_and_what_came_before_is_kept(db: masksdb.Database, tmp_path: Path) -> None:
