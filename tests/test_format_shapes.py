@@ -60,6 +60,11 @@ def test_sa1b_regions_have_their_areas_and_no_class(db: masksdb.Database, tmp_pa
             "annotation 3: run lengths of 8 x 10 pixels on an image",
         ),
         ({"id": 1, "segmentation": coco_rle(BLOB)}, "annotation 1: its id again"),
+        ({"id": [], "segmentation": coco_rle(BLOB)}, "found the id [], expected a number or a text"),
+        (
+            {"id": 3, "segmentation": coco_rle(BLOB), "predicted_iou": float("nan")},
+            "annotation 3: found the predicted_iou 'nan', expected a number",
+        ),
         ({"id": 3}, "expected an object with the run lengths 'segmentation'"),
     ],
 )
@@ -74,6 +79,44 @@ def test_a_bad_sa1b_annotation_is_named(
     assert rows(db) == [("a", ["object"], 17)]
 
 
+@pytest.mark.parametrize("annotations", [{"id": 1}, "none", 3])
+def test_sa1b_annotations_that_are_no_list_are_refused(
+    annotations: Any, db: masksdb.Database, tmp_path: Path
+) -> None:  # fmt: skip
+    root = changed(sa1b(tmp_path / "t"), annotations=annotations)
+    with pytest.raises(IngestError, match=r"a.json: annotations: found .*, expected a list of annotations"):
+        db.ingest(root, dataset="d", format="sa1b")
+
+
+def test_sa1b_without_annotations_is_a_frame_that_is_told(db: masksdb.Database, tmp_path: Path) -> None:
+    report = db.ingest(changed(sa1b(tmp_path / "t"), annotations=None), dataset="d", format="sa1b")
+    assert report.new == 1
+    assert report.notes == (f"{tmp_path}/t/a.json: no list 'annotations'; its frame has no ROIs",)
+
+
+@pytest.mark.parametrize("format", ["sa1b", "labelme"])
+@pytest.mark.parametrize("kind", ["folder", "link", "loop"])
+def test_a_json_that_is_no_file_is_told(format: str, kind: str, db: masksdb.Database, tmp_path: Path) -> None:
+    root = (sa1b if format == "sa1b" else labelme)(tmp_path / "t")
+    bad = root / "b.JSON"
+    if kind == "folder":
+        bad.mkdir()
+    else:
+        bad.symlink_to("gone" if kind == "link" else "b.JSON")
+    report = db.ingest(root, dataset="d", format=format, on_error="skip")
+    assert (report.new, [str(error) for error in report.errors]) == (
+        1,
+        [f"{bad}: not a file that can be read; expected JSON"],
+    )
+
+
+@pytest.mark.parametrize("format", ["sa1b", "labelme"])
+def test_a_json_in_capitals_is_read(format: str, db: masksdb.Database, tmp_path: Path) -> None:
+    root = (sa1b if format == "sa1b" else labelme)(tmp_path / "t")
+    (root / "a.json").rename(root / "a.JSON")
+    assert db.ingest(root, dataset="d", format=format).new == 1
+
+
 def test_the_sa1b_tree_comes_in(db: masksdb.Database, real_data: Path) -> None:
     root = real_data / "layouts/segment_anything_dataset"
     db.ingest(root, dataset="d", format="auto")
@@ -83,6 +126,26 @@ def test_the_sa1b_tree_comes_in(db: masksdb.Database, real_data: Path) -> None:
     found = db.sql("SELECT frame_id, roi_id, area FROM mask_roi_regions WHERE area > 0").fetchall()
     assert {(name, roi): area for name, roi, area in found} == areas
     assert db.sql("SELECT count(*) FROM rois").fetchall() == [(sum(map(len, given.values())),)]
+
+
+def changed(folder: Path, **further: Any) -> Path:
+    path = folder / "a.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | further))
+    return folder
+
+
+@pytest.mark.parametrize("format", ["sa1b", "labelme"])
+@pytest.mark.parametrize("size", [20_000, 10**30, -8, 0, True, 8.5, "8", None])
+def test_a_declared_size_that_no_image_has_is_refused(
+    format: str, size: Any, db: masksdb.Database, tmp_path: Path
+) -> None:
+    if format == "sa1b":
+        about = {"image_id": 7, "file_name": "a.png", "width": 20_000, "height": size}
+        root = changed(sa1b(tmp_path / "t", {"id": 3, "segmentation": coco_rle(BLOB)}), image=about)
+    else:
+        root = labelme(tmp_path / "t", MASKED, imageWidth=20_000, imageHeight=size)
+    with pytest.raises(IngestError, match=r"a.json: .*found an image of 20000 x .* pixels, (expected|more than)"):
+        db.ingest(root, dataset="d", format=format)
 
 
 def labelme(folder: Path, *shapes: dict[str, Any], **further: Any) -> Path:
@@ -97,12 +160,15 @@ def png(pixels: Any) -> str:
     return base64.b64encode(data.getvalue()).decode()
 
 
+MASKED = {"label": "c", "points": [[3, 2], [8, 4]], "shape_type": "mask", "mask": png(BLOB[2:5, 3:9])}
+
+
 def test_labelme_shapes_have_the_areas_that_they_draw(db: masksdb.Database, tmp_path: Path) -> None:
     root = labelme(
         tmp_path / "t",
         {"label": "a", "points": [[1, 1], [7, 1], [7, 6]], "shape_type": "polygon"},
         {"label": "b", "points": [[8, 7], [2, 1]], "shape_type": "rectangle"},
-        {"label": "c", "points": [[3, 2], [8, 4]], "shape_type": "mask", "mask": png(BLOB[2:5, 3:9])},
+        MASKED,
         {"label": "d", "points": [[4, 4]], "shape_type": "point", "flags": {"hard": True}},
         {"label": "e", "points": [[5, 4], [5, 6]], "shape_type": "circle"},
     )
@@ -132,6 +198,9 @@ def test_labelme_shapes_of_one_group_are_one_region(db: masksdb.Database, tmp_pa
         ({"points": [[0, 0]]}, "expected a shape with a label"),
         ({"label": "x", "points": [[0, 0], [1, 1]]}, "a polygon of 2 points"),
         ({"label": "x", "points": [[0, "a"]]}, "points that are not such"),
+        ({"label": "x", "points": [[0, 10**400]]}, "points that are not such"),
+        ({"label": "x", "points": [[0, 0], [1, 1], [1, 0]], "group_id": [1]}, "found the group_id [1], expected a"),
+        ({**MASKED, "mask": "\u00e9"}, "a mask that cannot be read"),
         (
             {"label": "x", "points": [[6, 6], [9, 9]], "shape_type": "mask", "mask": png(BLOB)},
             "a mask of 10 x 8 pixels",
@@ -171,7 +240,8 @@ def test_cvat_polygons_masks_and_boxes_have_the_areas_that_they_draw(db: masksdb
         '<polygon label="cat" points="1.0,1.0;7.0,1.0;7.0,6.0" z_order="1">'
         '<attribute name="wild">no</attribute></polygon>'
         f'<mask label="dog" rle="{counts}" left="3" top="2" width="6" height="3" z_order="0"/>'
-        '<box label="cat" xtl="2" ytl="1" xbr="8" ybr="7" z_order="2"/><tag label="rain"/>',
+        '<box label="cat" xtl="2" ytl="1" xbr="8" ybr="7" z_order="2"/><tag label="rain"/>'
+        '<points label="nose" points="3,4" z_order="3"/>',
     )
     assert "taken for cvat" in db.ingest(root, dataset="d").notes[0]
     assert rows(db) == [
@@ -179,7 +249,9 @@ def test_cvat_polygons_masks_and_boxes_have_the_areas_that_they_draw(db: masksdb
         ("a", ["rain"], None),
         ("a", ["cat"], filled(1, 1, 7, 1, 7, 6)),
         ("a", ["cat"], 36),
+        ("a", ["nose"], None),
     ]
+    assert db.sql("SELECT meta->'points' FROM rois WHERE roi_index = 4").fetchall() == [("[3.0,4.0]",)]
     assert db.sql("SELECT meta->'attributes' FROM rois WHERE roi_index = 2").fetchall() == [('{"wild":"no"}',)]
     assert db.sql("SELECT value, labels FROM mask_labels").fetchall() == [([10, 11, 12], ["cat"])]
     query = "SELECT meta->>'split', source_uri FROM dataset_frames JOIN mask_rois USING (frame_key) LIMIT 1"

@@ -156,7 +156,7 @@ def _roi(shape: ElementTree.Element, size: Size) -> dict[str, Any] | str:
             return f"a polygon of {label!r} with {len(numbers)} numbers; expected x and y of 3 or more points"
         return roi | {"poly": numbers}
     if numbers:
-        meta["points"] = numbers
+        roi["meta"]["points"] = numbers
     return roi
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from masksdb.errors import IngestError
 from masksdb.facts import MaskFacts
 from masksdb.formats.coco import run_lengths
+from masksdb.formats.declared import is_whole
 from masksdb.formats.tree import (
     BACKGROUND,
     IMAGE_SUFFIXES,
@@ -167,7 +168,7 @@ class _Reader:
         except (OSError, ValueError):
             yield self.tree.error(path, "cannot be read as UTF-8 text")
             return
-        names = {int(name): name for name in images if name.isdecimal()}
+        names = {int(name): name for name in images if is_whole(name)}
         sizes: dict[str, Size | IngestError] = {name: self.tree.size(file) for name, file in images.items()}
         rois: dict[str, list[dict[str, Any]]] = {name: [] for name in sorted(images)}
         ids: set[tuple[str, int]] = set()
@@ -209,7 +210,7 @@ class _Reader:
     def _parsed(self, line: str, path: Path) -> tuple[int, dict[str, Any]] | str:
         """The frame and the ROI in a line, or what is wrong with it."""
         columns = line.split()
-        if len(columns) != _COLUMNS or not all(each.isascii() and each.isdecimal() for each in columns[:-1]):
+        if len(columns) != _COLUMNS or not all(map(is_whole, columns[:-1])):
             return f"found {line[:60]!r}, expected frame object class height width rle"
         time, own, number, height, width = (int(each) for each in columns[:-1])
         lengths = run_lengths({"size": [height, width], "counts": columns[-1]}, None)
