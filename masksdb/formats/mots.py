@@ -21,10 +21,10 @@ from masksdb.formats.coco import run_lengths
 from masksdb.formats.declared import is_whole
 from masksdb.formats.tree import (
     BACKGROUND,
-    IMAGE_SUFFIXES,
     Frame,
     Size,
     Tree,
+    image_files,
     mask_of,
     roi_of,
     source_of,
@@ -83,7 +83,9 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
         tree.note(tree.path / TEXTS, f"not read for the {len(both):,} sequences that have PNGs, which say the same")
     reader = _Reader(tree)
     for sequence in sorted({*pngs, *texts}):
-        images = reader.images(sequence)
+        refused: list[IngestError] = []
+        images = reader.images(sequence, refused)
+        yield from refused
         if sequence in pngs:
             yield from reader.from_pngs(sequence, pngs[sequence], images)
         else:
@@ -99,12 +101,11 @@ class _Reader:
         for number, name in CLASSES.items():
             tree.declare(CLASS_ID, [number], name, is_ignored=number == IGNORED)
 
-    def images(self, sequence: str) -> dict[str, Path]:
-        """The images of a sequence by name."""
+    def images(self, sequence: str, refused: list[IngestError]) -> dict[str, Path]:
+        """The images of a sequence by name, and an error for each whose name is that of one before."""
         folders = [self.tree.path / name / sequence for name in IMAGE_FOLDERS] + [self.tree.path / sequence / "img1"]
         for folder in folders:
-            found = {file.stem: file for file in sorted(folder.glob("*")) if file.suffix.lower() in IMAGE_SUFFIXES}
-            if found:
+            if found := image_files(folder, refused):
                 return found
         return {}
 
