@@ -88,3 +88,27 @@ def test_faults_of_files_are_named_and_the_rest_comes_in(db: masksdb.Database, t
     assert [row[0] for row in frames(db)] == ["train/bare", "train/good"]
     assert sorted(Path(error.path).name for error in report.errors) == ["alone.png", "cut.png", "size.png"]
     assert any("bare.png: no annotation" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("form", "images", "masks"),
+    [
+        ("camvid", "train", "trainannot"),
+        ("voc", "JPEGImages", "SegmentationClass"),
+        ("kitti", "training/image_2", "training/semantic"),
+        ("synthia", "RGB", "GT/LABELS"),
+        ("mapillary", "training/images", "training/labels"),
+        ("mots", "images/0002", "instances/0002"),
+    ],
+)
+def test_of_two_images_of_one_name_the_second_is_refused_in_all_layouts_that_pair_by_name(
+    form: str, images: str, masks: str, db: masksdb.Database, tmp_path: Path
+) -> None:
+    for suffix in (".png", ".jpg"):
+        photo(tmp_path / f"d/{images}/000001{suffix}")
+    save(tmp_path / f"d/{masks}/000001.png", [[0, 7], [7, 8]])
+    report = db.ingest(tmp_path / "d", dataset="d", format=form, on_error="skip")
+    assert [str(error) for error in report.errors] == [
+        f"{tmp_path}/d/{images}/000001.png: the name of 000001.jpg, with another suffix; leave one of them"
+    ]
+    assert db.sql("SELECT uri FROM sources").fetchall() == [(f"{images}/000001.jpg",)]

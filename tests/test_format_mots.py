@@ -143,6 +143,7 @@ def faulty(root: Path, fault: str) -> Path:
         "columns": "1 1005 1 2 4\n",
         "word": "1 x 1 2 4 08\n",
         "run lengths": "1 1005 1 2 4 05\n",
+        "digits": f"1 {'9' * 5000} 1 2 4 08\n",
         "again": lines(0, MASK),
         "size": lines(0, np.full((3, 3), 1999, np.uint16)),
     }[fault]
@@ -157,6 +158,7 @@ def faulty(root: Path, fault: str) -> Path:
         ("no image", "instances/0002/000001.png", "no image of its sequence has this name", 1),
         ("colour", "instances/0002/000001.png", "rgb, where one number is expected", 1),
         ("columns", "instances_txt/0002.txt:3", "expected frame object class height width rle", 1),
+        ("digits", "instances_txt/0002.txt:3", "expected frame object class height width rle", 1),
         ("word", "instances_txt/0002.txt:3", "found '1 x 1 2 4 08'", 1),
         ("run lengths", "instances_txt/0002.txt:3", "object 1005: run lengths", 1),
         ("size", "instances_txt/0002.txt:3", "object 1999: 3 x 3 pixels, and frame 0 has 2 x 2", 1),

@@ -15,6 +15,8 @@ from reference import coco_rle
 
 import masksdb
 from masksdb import IngestError
+from masksdb.formats import yolo_seg
+from masksdb.formats.label_map import is_void
 
 
 def tree(folder: Path, lines: str, *, yaml: str = "train: images/train\nnames: [cat, dog]\n") -> Path:
@@ -81,6 +83,7 @@ def test_four_numbers_are_a_box(db: masksdb.Database, tmp_path: Path) -> None:
         ("0 0 0 1 nan 1 1", "found 'nan', expected a part"),
         ("0 0 0 1", "found 4 numbers, expected a class and x, y of 3 or more corners"),
         ("x 0 0 1 0 1 1", "found 7 numbers, expected a class"),
+        ("9" * 5000 + " 0 0 1 0 1 1", "found 7 numbers, expected a class"),
     ],
 )
 def test_a_bad_line_is_named_and_the_others_come_in(
@@ -133,3 +136,90 @@ def test_crowds_and_what_is_ignored_are_told_as_not_held(db: masksdb.Database, t
     report: Any = db.export(tmp_path / "out", dataset="d", format="yolo-seg")
     assert {loss.label: loss.not_held for loss in report.losses} == {"a": 1, "void": 1, "b": 0, "rain": 1}
     assert (tmp_path / "out/data.yaml").read_text().endswith('names:\n  0: "a"\n  1: "b"\n  2: "rain"\n')
+
+
+@pytest.mark.parametrize(
+    ("yaml", "reason"),
+    [
+        (b'train: images/train\nnames:\n  0: cat\n  1: "dog\n', ": no YAML of names: line 4: a quotation"),
+        (b"train: images/train\nnames:\n  0: cat\n  0: dog\n", ": no YAML of names: line 4: the key 0 again"),
+        ("train: images/train\nnames: [cat, dog]\n".encode("utf-16"), ":1: not UTF-8 text"),
+        ("train: images/train\nnames: [cat, caf\xe9]\n".encode("latin-1"), ":2: not UTF-8 text"),
+        (b"train: images/train\nnames: [~, dog]\n", ": names: found the name None of the class 0, expected a text"),
+        (b"train: images/train\nnames: {70000: a}\n", ": names: found the class 70000, expected a whole number"),
+        (b"train: images/train\nnames: cat\n", ": names: found 'cat', expected a list of names"),
+    ],
+)
+def test_a_damaged_yaml_is_an_error_and_labels_do_not_become_numbers(
+    yaml: bytes, reason: str, db: masksdb.Database, tmp_path: Path
+) -> None:
+    root = tree(tmp_path / "t", "0 0 0 1 0 1 1\n")
+    (root / "data.yaml").write_bytes(yaml)
+    with pytest.raises(IngestError) as raised:
+        db.ingest(root, dataset="d", format="yolo-seg")
+    assert str(raised.value).startswith(f"{root}/data.yaml{reason}")
+
+
+def test_a_yaml_that_is_no_file_is_an_error(db: masksdb.Database, tmp_path: Path) -> None:
+    root = tree(tmp_path / "t", "0 0 0 1 0 1 1\n")
+    (root / "data.yaml").unlink()
+    (root / "data.yaml").symlink_to("gone")
+    with pytest.raises(IngestError, match=r"data.yaml: not a file that can be read; expected YAML"):
+        db.ingest(root, dataset="d")
+
+
+def test_names_in_capitals_are_read_and_what_is_no_file_is_told(db: masksdb.Database, tmp_path: Path) -> None:
+    root = tree(tmp_path / "t", "0 0 0 1 0 1 1\n")
+    (root / "data.yaml").rename(root / "data.YAML")
+    (root / "labels/train/a.txt").rename(root / "labels/train/a.TXT")
+    Image.new("RGB", (20, 10)).save(root / "images/train/b.png")
+    (root / "labels/train/b.txt").mkdir()
+    report = db.ingest(root, dataset="d", on_error="skip")
+    assert [str(error) for error in report.errors] == [
+        f"{root}/labels/train/b.txt: not a file that can be read; expected a line for each polygon"
+    ]
+    assert db.sql("SELECT labels FROM rois").fetchall() == [(["cat"],)]
+
+
+def test_of_files_with_one_name_the_second_is_refused(db: masksdb.Database, tmp_path: Path) -> None:
+    root = tree(tmp_path / "t", "0 0 0 1 0 1 1\n")
+    Image.new("RGB", (20, 10)).save(root / "images/train/a.jpg")
+    (root / "labels/train/a.TXT").write_text("0 0 0 1 0 1 1\n")
+    report = db.ingest(root, dataset="d", on_error="skip")
+    assert [str(error) for error in report.errors] == [
+        f"{root}/images/train/a.png: the name of a.jpg, with another suffix; leave one of them",
+        f"{root}/labels/train/a.txt: the name of a.TXT, with another suffix; leave one of them",
+    ]
+    assert db.sql("SELECT uri FROM sources").fetchall() == [("images/train/a.jpg",)]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5, unique=True))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_name_comes_back_also_as_other_readers_of_yaml_split_lines(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("yolo")
+    names = [name for name in names if not is_void(name)] + ["a\u2028b", "\x1f\x85\0", "q\" # '"]
+    rois = [{"label": [name], "rle": coco_rle(np.ones((4, 4), np.bool_))} for name in names]
+    with masksdb.connect(":memory:") as db:
+        db.ingest([{"id": "f", "sources": [{"width": 4, "height": 4}], "rois": rois}], dataset="d")
+        stored = {label for (labels,) in db.sql("SELECT labels FROM rois").fetchall() for label in labels}
+        report: Any = db.export(folder / "out", dataset="d", format="yolo-seg")
+        text = (folder / "out/data.yaml").read_bytes().decode()
+        (folder / "out/images/train").mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(folder / "out/images/train/f.png")
+        db.ingest(folder / "out", dataset="again", format="yolo-seg")
+        query = "SELECT DISTINCT class_labels[1] FROM mask_rois WHERE dataset = 'again'"
+        assert {name for (name,) in db.sql(query).fetchall()} == stored
+    assert report.is_lossless
+    assert len(text.splitlines()) == text.count("\n")
+
+
+def test_a_name_that_does_not_come_back_is_a_loss(
+    db: masksdb.Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yolo_seg, "_quoted", lambda name: f'"{name}!"')
+    rois = [{"label": ["a"], "rle": coco_rle(np.ones((4, 4), np.bool_))}]
+    db.ingest([{"id": "f", "sources": [{"width": 4, "height": 4}], "rois": rois}], dataset="d")
+    report: Any = db.export(tmp_path / "out", dataset="d", format="yolo-seg")
+    assert not report.is_lossless

@@ -130,7 +130,45 @@ def test_any_yaml_is_read_or_refused(text: str) -> None:
 @given(st.dictionaries(st.text(max_size=8), st.one_of(st.integers(), st.lists(st.text(max_size=5), max_size=3))))
 @settings(max_examples=100, deadline=None)
 def test_json_of_plain_values_is_yaml_too(document: dict[str, Any]) -> None:
-    # Of the escapes of JSON those alone are read that plain YAML needs.
-    text = json.dumps(document)
-    if "\\" not in text:
-        assert plain_yaml.parse(text) == document
+    for is_ascii in (True, False):
+        assert plain_yaml.parse(json.dumps(document, ensure_ascii=is_ascii)) == document
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            r'names: ["\x41\u00e9\U0001F600\ud83d\ude00\e\0\_\N\L\P"]',
+            "A\u00e9\U0001f600\U0001f600\x1b\0\xa0\x85\u2028\u2029",
+        ),
+        ("names:\n  0: 'it''s # not \"a\" comment' # but this", 'it\'s # not "a" comment'),
+        (r'names: {0: "a\" # b: {"} # c', 'a" # b: {'),
+        ("names: {0: a\u2028b\x85c}\r\n", "a\u2028b\x85c"),
+        (f"names: [{'9' * 5000}]", "9" * 5000),
+    ],
+)
+def test_signs_of_names_are_read_as_yaml_has_them(text: str, expected: str) -> None:
+    names = plain_yaml.parse(text)["names"]
+    assert names[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: 1\nb: 'x", "line 2: a quotation that is not closed"),
+        ('a: 1\nb: "x\\"', "line 2: a quotation that is not closed"),
+        (r'a: "\ud800"', "line 1: found .* with an escape that is no character"),
+        (r'a: "\UFFFFFFFF"', "line 1: found .* with an escape that is no character"),
+        ("a: {0: x, 0: y}", "line 1: the key 0 again"),
+    ],
+)
+def test_yaml_that_is_broken_is_refused_with_its_line(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        plain_yaml.parse(text)
+
+
+def test_a_line_of_a_label_map_ends_where_files_say(tmp_path: Path) -> None:
+    found = entries(tmp_path, "labels.txt", "a\u2028b\nc\x0bd\n")
+    assert [entry.label for entry in found] == ["a\u2028b", "c\x0bd"]
+    found = entries(tmp_path, "classes.csv", 'name,id\n"a\u2028b",1\nc,2\n')
+    assert [(entry.label, entry.index) for entry in found] == [("a\u2028b", 1), ("c", 2)]

@@ -119,7 +119,9 @@ def _items(tree: Tree, images: Path, annotations: Path) -> Iterator[_Item | Inge
     """What a split has: what its list names, else what is in its folders."""
     split = images.name
     list_path = tree.path / f"{split}.txt"
-    own, masks = image_files(images), image_files(annotations)
+    refused: list[IngestError] = []
+    own, masks = image_files(images, refused), image_files(annotations, refused)
+    yield from refused
     if not list_path.is_file():
         for stem, path in own.items():
             yield _Item(split, path, masks.pop(stem, None))

@@ -66,8 +66,10 @@ class _Split:
         self.told: set[int] = set()
 
     def frames(self) -> Iterator[Frame | IngestError]:
-        images = image_files(self.folder / IMAGES)
-        masks = {name: image_files(self.folder / name) for name in (SEMANTIC, INSTANCE, COLOUR)}
+        refused: list[IngestError] = []
+        images = image_files(self.folder / IMAGES, refused)
+        masks = {name: image_files(self.folder / name, refused) for name in (SEMANTIC, INSTANCE, COLOUR)}
+        yield from refused
         for name, files in masks.items():
             for stem, path in files.items():
                 if stem not in images:

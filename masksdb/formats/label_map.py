@@ -11,6 +11,7 @@ A class called background is no object. Void, ignore, ignored, unlabelled and un
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -190,7 +191,7 @@ def _check(entries: Sequence[Entry]) -> None:
 
 
 def _of_lines(text: str) -> Iterator[Entry]:
-    lines = [(number, line.strip()) for number, line in enumerate(text.rstrip().splitlines(), 1)]
+    lines = [(number, line.strip()) for number, line in enumerate(text.rstrip().split("\n"), 1)]
     lines = [(number, line) for number, line in lines if not line.startswith("#")]
     if not lines:
         return
@@ -233,7 +234,7 @@ def _colour(parts: Iterable[object], number: int | None = None) -> Colour:
 def _of_csv(text: str) -> Iterator[Entry]:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     columns = {str(name).strip().casefold(): name for name in rows.fieldnames or ()}
     name = next((columns[each] for each in _NAME_COLUMNS if each in columns), None)
     index = next((columns[each] for each in _INDEX_COLUMNS if each in columns), None)

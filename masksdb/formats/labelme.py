@@ -8,18 +8,18 @@ kept as they are. Shapes with one group_id are parts of one object. There is no 
 from __future__ import annotations
 
 import base64
-import binascii
 import math
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from masksdb import rle
 from masksdb.decode import decode_image
 from masksdb.errors import IngestError, MasksDBError
+from masksdb.formats.declared import declared_size, region_in
 from masksdb.formats.tree import Frame, Size, Tree, source_of
 from masksdb.polygons import SEPARATOR
 
@@ -30,7 +30,7 @@ _OWN_KEYS = ("label", "points", "mask", "shape_type", "group_id")
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    for each in islice(_documents(path), _LOOKED_AT):
+    for each in islice(filter(os.path.isfile, _documents(path)), _LOOKED_AT):
         with open(each, "rb") as file:
             text = file.read(1 << 16)
         if b'"shapes"' in text and (b'"imagePath"' in text or b'"shape_type"' in text):
@@ -40,8 +40,8 @@ def recognise(path: Path) -> str | None:
 
 def _documents(path: Path) -> Iterator[Path]:
     if path.is_file():
-        return iter([path] if path.suffix == ".json" else [])
-    return (each for each in sorted(path.rglob("*.json")) if each.is_file())
+        return iter([path] if path.suffix.lower() == ".json" else [])
+    return iter(sorted(path.rglob("*.[jJ][sS][oO][nN]")))
 
 
 def read(tree: Tree) -> Iterator[Frame | IngestError]:
@@ -54,14 +54,21 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
 
 
 def _frame(tree: Tree, path: Path) -> Iterator[Frame | IngestError]:
+    if not os.path.isfile(path):
+        yield tree.error(path, "not a file that can be read; expected JSON")
+        return
     document = tree.read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         yield tree.error(path, "no list 'shapes'; expected a file of LabelMe")
         return
     name = document.get("imagePath")
     picture = path.parent / name.replace("\\", "/") if isinstance(name, str) and name else None
-    size = _declared_size(document)
-    if picture is not None and picture.is_file():
+    given = document.get("imageWidth"), document.get("imageHeight")
+    size = None if given == (None, None) else declared_size(*given, tree.settings.pixel_limit)
+    if isinstance(size, str):
+        yield tree.error(path, size)
+        return
+    if picture is not None and os.path.isfile(picture):
         found = tree.size(picture)
         if isinstance(found, IngestError):
             yield found
@@ -80,7 +87,7 @@ def _frame(tree: Tree, path: Path) -> Iterator[Frame | IngestError]:
         return
     rois: dict[Any, dict[str, Any]] = {}
     for index, shape in enumerate(document["shapes"]):
-        roi = _roi(shape, size)
+        roi = _roi(shape, size, tree.settings.pixel_limit)
         if isinstance(roi, str):
             yield tree.error(path, roi, f"shapes[{index}]")
             continue
@@ -95,20 +102,16 @@ def _frame(tree: Tree, path: Path) -> Iterator[Frame | IngestError]:
     yield {"id": frame_id, "sources": [source], "rois": list(rois.values()), "meta": {"flags": flags} if flags else {}}
 
 
-def _declared_size(document: Mapping[str, Any]) -> Size | None:
-    width, height = document.get("imageWidth"), document.get("imageHeight")
-    is_size = isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0
-    return Size(width, height) if is_size else None  # type: ignore[arg-type]  # both are integers then
-
-
-def _roi(shape: Any, size: Size) -> dict[str, Any] | str:
+def _roi(shape: Any, size: Size, pixel_limit: int) -> dict[str, Any] | str:
     """The ROI of a shape, or what is wrong with it."""
     if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
         return "expected a shape with a label"
     kind = shape.get("shape_type") or "polygon"
+    if isinstance(shape.get("group_id"), list | dict):
+        return f"found the group_id {str(shape['group_id'])[:60]}, expected a whole number"
     try:
         points = np.array(shape.get("points"), np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return f"points that are not such: {str(shape.get('points'))[:60]}"
     if not np.isfinite(points).all():
         return "points that are not finite"
@@ -116,7 +119,7 @@ def _roi(shape: Any, size: Size) -> dict[str, Any] | str:
     meta |= {"shape_type": kind} | ({"group_id": shape["group_id"]} if shape.get("group_id") is not None else {})
     roi: dict[str, Any] = {"label": [shape["label"]], "meta": meta}
     if kind == "mask":
-        found = _mask(shape.get("mask"), points, size)
+        found = _mask(shape.get("mask"), points, size, pixel_limit)
         return found if isinstance(found, str) else roi | {"rle": found}
     if kind == "rectangle" and len(points) >= 2:
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
@@ -133,19 +136,15 @@ def _roi(shape: Any, size: Size) -> dict[str, Any] | str:
     return roi | {"poly": points.reshape(-1).tolist()}
 
 
-def _mask(text: Any, points: Any, size: Size) -> dict[str, Any] | str:
+def _mask(text: Any, points: Any, size: Size, pixel_limit: int) -> dict[str, Any] | str:
     """The run lengths of a PNG in base64, laid at the left upper point."""
     if not isinstance(text, str) or len(points) != 2:
         return "a mask without its PNG or its two points"
     try:
-        image = decode_image(base64.b64decode(text, validate=True), "mask", pixel_limit=size.width * size.height)
-    except (binascii.Error, MasksDBError) as error:
+        image = decode_image(base64.b64decode(text, validate=True), "mask", pixel_limit=pixel_limit)
+    except (ValueError, MasksDBError) as error:
         return f"a mask that cannot be read: {error}"
     samples = image.samples if image.samples.ndim == 2 else image.samples[:, :, 0]
     x, y = (int(part) for part in points[0])
-    height, width = samples.shape
-    if x < 0 or y < 0 or x + width > size.width or y + height > size.height:
-        return f"a mask of {width} x {height} pixels at {x}, {y}, outside of its image"
-    pixels = np.zeros((size.height, size.width), np.bool_)
-    pixels[y : y + height, x : x + width] = samples > 0
-    return {"size": [size.height, size.width], "counts": rle.encode_counts(rle.from_pixels(pixels))}
+    found = region_in(size, x, y, samples > 0)
+    return f"a mask of {found}" if isinstance(found, str) else found

@@ -111,9 +111,10 @@ class _Split:
         self.told: set[int] = set()
 
     def frames(self) -> Iterator[Frame | IngestError]:
-        items = {
-            stem: _Item(self.prefix + stem, path) for stem, path in image_files(self.folder / IMAGES).items()
-        }  # fmt: skip
+        refused: list[IngestError] = []
+        images = image_files(self.folder / IMAGES, refused)
+        yield from refused
+        items = {stem: _Item(self.prefix + stem, path) for stem, path in images.items()}
         versions = _versions(self.folder)
         for place, version in enumerate(versions):
             prefix = f"{version.name}/" if place else ""
@@ -145,7 +146,9 @@ class _Split:
         if not prefix:
             self.classes = classes
         for name in _MASKS:
-            files = image_files(folder / name)
+            refused: list[IngestError] = []
+            files = image_files(folder / name, refused)
+            yield from refused
             for stem, path in files.items():
                 if stem in items:
                     items[stem].masks[prefix + name] = path

@@ -18,12 +18,13 @@ from PIL import Image
 from masksdb.errors import IngestError
 from masksdb.facts import MaskFacts
 from masksdb.formats.coco import run_lengths
+from masksdb.formats.declared import is_whole
 from masksdb.formats.tree import (
     BACKGROUND,
-    IMAGE_SUFFIXES,
     Frame,
     Size,
     Tree,
+    image_files,
     mask_of,
     roi_of,
     source_of,
@@ -82,7 +83,9 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
         tree.note(tree.path / TEXTS, f"not read for the {len(both):,} sequences that have PNGs, which say the same")
     reader = _Reader(tree)
     for sequence in sorted({*pngs, *texts}):
-        images = reader.images(sequence)
+        refused: list[IngestError] = []
+        images = reader.images(sequence, refused)
+        yield from refused
         if sequence in pngs:
             yield from reader.from_pngs(sequence, pngs[sequence], images)
         else:
@@ -98,12 +101,11 @@ class _Reader:
         for number, name in CLASSES.items():
             tree.declare(CLASS_ID, [number], name, is_ignored=number == IGNORED)
 
-    def images(self, sequence: str) -> dict[str, Path]:
-        """The images of a sequence by name."""
+    def images(self, sequence: str, refused: list[IngestError]) -> dict[str, Path]:
+        """The images of a sequence by name, and an error for each whose name is that of one before."""
         folders = [self.tree.path / name / sequence for name in IMAGE_FOLDERS] + [self.tree.path / sequence / "img1"]
         for folder in folders:
-            found = {file.stem: file for file in sorted(folder.glob("*")) if file.suffix.lower() in IMAGE_SUFFIXES}
-            if found:
+            if found := image_files(folder, refused):
                 return found
         return {}
 
@@ -167,7 +169,7 @@ class _Reader:
         except (OSError, ValueError):
             yield self.tree.error(path, "cannot be read as UTF-8 text")
             return
-        names = {int(name): name for name in images if name.isdecimal()}
+        names = {int(name): name for name in images if is_whole(name)}
         sizes: dict[str, Size | IngestError] = {name: self.tree.size(file) for name, file in images.items()}
         rois: dict[str, list[dict[str, Any]]] = {name: [] for name in sorted(images)}
         ids: set[tuple[str, int]] = set()
@@ -209,7 +211,7 @@ class _Reader:
     def _parsed(self, line: str, path: Path) -> tuple[int, dict[str, Any]] | str:
         """The frame and the ROI in a line, or what is wrong with it."""
         columns = line.split()
-        if len(columns) != _COLUMNS or not all(each.isascii() and each.isdecimal() for each in columns[:-1]):
+        if len(columns) != _COLUMNS or not all(map(is_whole, columns[:-1])):
             return f"found {line[:60]!r}, expected frame object class height width rle"
         time, own, number, height, width = (int(each) for each in columns[:-1])
         lengths = run_lengths({"size": [height, width], "counts": columns[-1]}, None)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 _KEY = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s"'\[\]{},#&*!|>%@`-][^#]*?|-[^\s:][^#]*?)\s*:(?:\s+|$)""")
 _TEXT_BLOCK = re.compile(r":\s+[|>][-+]?$")
-_NUMBER = re.compile(r"[-+]?\d+")
-_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "n": "\n", "t": "\t"}
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,4000}")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
+_ESCAPES = dict(zip('"\\/ntrbfave0N_LP ', '"\\/\n\t\r\b\f\a\v\x1b\0\x85\xa0\u2028\u2029 ', strict=True))
 
 
 class _Line(NamedTuple):
@@ -53,7 +55,8 @@ def parse(text: str) -> Any:
 def _lines(text: str) -> list[_Line]:
     found: list[_Line] = []
     pending, skipped = 0, None
-    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    # Not splitlines, which ends a line at signs that names may have.
+    for number, raw in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), 1):
         if skipped is not None and (not raw.strip() or len(raw) - len(raw.lstrip(" ")) > skipped):
             continue
         skipped = None
@@ -77,14 +80,15 @@ def _lines(text: str) -> list[_Line]:
 
 
 def _without_comment(line: str) -> str:
-    quote = ""
-    for at, sign in enumerate(line):
-        if quote:
-            quote = "" if sign == quote else quote
-        elif sign in "\"'" and (not line[:at].strip() or line[:at].rstrip()[-1] in ":[{,-"):
-            quote = sign
-        elif sign == "#" and (at == 0 or line[at - 1].isspace()):
+    at = 0
+    while at < len(line):
+        if line[at] in "\"'" and (not line[:at].strip() or line[:at].rstrip()[-1] in ":[{,-"):
+            quoted = _QUOTED.match(line, at)
+            at = quoted.end() if quoted else len(line)
+        elif line[at] == "#" and (at == 0 or line[at - 1].isspace()):
             return line[:at]
+        else:
+            at += 1
     return line
 
 
@@ -159,18 +163,20 @@ def _brackets(text: str, number: int) -> tuple[Any, str]:
     while not rest.startswith(closing):
         key = None
         if is_map:
-            match = re.match(r"""("[^"]*"|'[^']*'|[^:,{}\[\]]+?)\s*:\s*""", rest)
+            match = re.match(rf"""({_QUOTED.pattern}|[^:,{{}}\[\]"']+?)\s*:\s*""", rest)
             if not match:
                 raise ValueError(f"line {number}: found {rest!r}, expected 'key: value'")
             key, rest = _scalar(match[1], number), rest[match.end() :]
         if rest[:1] in ("[", "{"):
             value, rest = _brackets(rest, number)
         else:
-            match = re.match(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,\[\]{}]*""", rest)
+            match = re.match(rf"{_QUOTED.pattern}|[^,\[\]{{}}]*", rest)
             assert match is not None
             value, rest = _scalar(match[0].strip(), number), rest[match.end() :].lstrip()
         items.append(value)
         if is_map:
+            if key in found:
+                raise ValueError(f"line {number}: the key {key!r} again")
             found[key] = value
         if rest.startswith(","):
             rest = rest[1:].lstrip()
@@ -181,13 +187,22 @@ def _brackets(text: str, number: int) -> tuple[Any, str]:
 
 def _scalar(text: str, number: int) -> str | int | None:
     if text[:1] in ("'", '"'):
-        if len(text) < 2 or text[-1] != text[0]:
+        if not _QUOTED.fullmatch(text):
             raise ValueError(f"line {number}: a quotation that is not closed")
         if text[0] == "'":
             return text[1:-1].replace("''", "'")
-        return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), text[1:-1])
+        try:
+            # What is beyond 16 bits may be written as JSON has it, in two halves.
+            return _ESCAPE.sub(_escaped, text[1:-1]).encode("utf-16", "surrogatepass").decode("utf-16")
+        except (ValueError, OverflowError):
+            raise ValueError(f"line {number}: found {text!r} with an escape that is no character") from None
     if text in ("", "~", "null"):
         return None
     if text[0] in "&*!|>%@`":
         raise ValueError(f"line {number}: found {text!r}; anchors and tags are not read")
     return int(text) if _NUMBER.fullmatch(text) else text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2] or match[3]
+    return chr(int(code, 16)) if code else _ESCAPES.get(match[4], match[0])

@@ -6,6 +6,8 @@ There is no void, no crowd and no background.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,17 +16,19 @@ from typing import Any
 from masksdb import rle
 from masksdb.errors import IngestError
 from masksdb.formats.coco import run_lengths
+from masksdb.formats.declared import declared_size
 from masksdb.formats.tree import Frame, Size, Tree, source_of
 
 LABEL = "object"
 """What every region is called, for nothing says more."""
 _LOOKED_AT = 5
+_JSON = "*.[jJ][sS][oO][nN]"
 _OWN_KEYS = ("id", "segmentation", "predicted_iou")
 
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    for each in islice(_documents(path), _LOOKED_AT):
+    for each in islice(filter(os.path.isfile, _documents(path)), _LOOKED_AT):
         with open(each, "rb") as file:
             head = file.read(1 << 16)
         if b'"image"' in head and b'"annotations"' in head and (b'"predicted_iou"' in head or b'"crop_box"' in head):
@@ -34,9 +38,8 @@ def recognise(path: Path) -> str | None:
 
 def _documents(path: Path) -> Iterator[Path]:
     if path.is_file():
-        return iter([path] if path.suffix == ".json" else [])
-    found = sorted(path.glob("*.json")) or sorted(path.glob("sa_*/*.json"))
-    return (each for each in found if each.is_file())
+        return iter([path] if path.suffix.lower() == ".json" else [])
+    return iter(sorted(path.glob(_JSON)) or sorted(path.glob(f"sa_*/{_JSON}")))
 
 
 def read(tree: Tree) -> Iterator[Frame | IngestError]:
@@ -49,6 +52,9 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
 
 
 def _frame(tree: Tree, path: Path) -> Iterator[Frame | IngestError]:
+    if not os.path.isfile(path):
+        yield tree.error(path, "not a file that can be read; expected JSON")
+        return
     document = tree.read_json(path)
     image = document.get("image") if isinstance(document, dict) else None
     if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
@@ -59,13 +65,22 @@ def _frame(tree: Tree, path: Path) -> Iterator[Frame | IngestError]:
     if isinstance(found, IngestError):
         yield found
         return
-    size = Size(image.get("width") or found.width, image.get("height") or found.height)
+    given = image.get("width"), image.get("height")
+    size = found if given == (None, None) else declared_size(*given, tree.settings.pixel_limit)
+    if isinstance(size, str):
+        yield tree.error(path, size, "image")
+        return
     if size != found:
         tree.note(picture, f"{found.width} x {found.height} pixels, not {size.width} x {size.height}")
     rois: list[dict[str, Any]] = []
     seen: set[Any] = set()
     annotations = document.get("annotations")
-    for index, annotation in enumerate(annotations if isinstance(annotations, list) else []):
+    if annotations is None:
+        tree.note(path, "no list 'annotations'; its frame has no ROIs")
+    elif not isinstance(annotations, list):
+        yield tree.error(path, f"found {str(annotations)[:60]!r}, expected a list of annotations", "annotations")
+        return
+    for index, annotation in enumerate(annotations or ()):
         roi = _roi(annotation, size, seen)
         if isinstance(roi, str):
             yield tree.error(path, roi, f"annotations[{index}]")
@@ -83,6 +98,8 @@ def _roi(annotation: Any, size: Size, seen: set[Any]) -> dict[str, Any] | str:
     if not isinstance(annotation, dict) or not isinstance(annotation.get("segmentation"), dict):
         return "expected an object with the run lengths 'segmentation'"
     name = f"annotation {annotation.get('id')}: "
+    if isinstance(annotation.get("id"), list | dict):
+        return f"found the id {str(annotation['id'])[:60]}, expected a number or a text"
     if annotation.get("id") in seen:
         return f"{name}its id again"
     region = run_lengths(annotation["segmentation"], size)
@@ -92,6 +109,9 @@ def _roi(annotation: Any, size: Size, seen: set[Any]) -> dict[str, Any] | str:
     if annotation.get("id") is not None:
         seen.add(annotation["id"])
         roi["id"] = annotation["id"]
-    if annotation.get("predicted_iou") is not None:
-        roi["confidence"] = annotation["predicted_iou"]
+    score = annotation.get("predicted_iou")
+    if score is not None:
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            return f"{name}found the predicted_iou {str(score)[:60]!r}, expected a number"
+        roi["confidence"] = score
     return roi | {"meta": {key: value for key, value in annotation.items() if key not in _OWN_KEYS}}

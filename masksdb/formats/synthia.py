@@ -46,8 +46,10 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
     if not recognise(tree.path):
         yield tree.error(tree.path, f"no SYNTHIA there; expected {IMAGES}/ and {TRUTH}/{LABELS}/")
         return
-    images = image_files(tree.path / IMAGES)
-    masks = {name: image_files(tree.path / TRUTH / name) for name in (LABELS, COLOUR)}
+    refused: list[IngestError] = []
+    images = image_files(tree.path / IMAGES, refused)
+    masks = {name: image_files(tree.path / TRUTH / name, refused) for name in (LABELS, COLOUR)}
+    yield from refused
     for files in masks.values():
         for stem, path in files.items():
             if stem not in images:

@@ -193,13 +193,30 @@ def source_of(
     return source | ({"masks": list(masks)} if masks else {})
 
 
-def image_files(folder: Path) -> dict[str, Path]:
-    """The images of a folder and of those below it by their path in it without the suffix."""
-    return {
-        path.relative_to(folder).with_suffix("").as_posix(): path
+def image_files(folder: Path, refused: list[IngestError] | None = None) -> dict[str, Path]:
+    """The images of a folder and of those below it by their path in it without the suffix.
+
+    Args:
+        folder: the folder.
+        refused: takes up an error for each file whose name, without the suffix, is that of one before.
+    """
+    # A link that leads nowhere is told by who opens it.
+    files = (
+        path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    }
+        if path.suffix.lower() in IMAGE_SUFFIXES and (path.is_symlink() or path.is_file())
+    )
+    return by_name(folder, files, refused)
+
+
+def by_name(folder: Path, files: Iterable[Path], refused: list[IngestError] | None = None) -> dict[str, Path]:
+    """Files by their path in a folder without the suffix, the first of each name; ``refused`` as image_files has it."""
+    found: dict[str, Path] = {}
+    for path in files:
+        first = found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+        if first is not path and refused is not None:
+            refused.append(IngestError(f"the name of {first.name}, with another suffix; leave one of them", str(path)))
+    return found
 
 
 def coco_image_folder(path: Path, split: str | None, names: Sequence[str]) -> Path | None:

@@ -19,7 +19,7 @@ import numpy as np
 from masksdb.errors import IngestError
 from masksdb.facts import MaskFacts
 from masksdb.formats.palette import MOST, VOID_INDEX, file_name, free_numbers, save_coloured, save_indexed, voc_colours
-from masksdb.formats.tree import BACKGROUND, Frame, Size, Tree, image_files, mask_of, roi_of, source_of
+from masksdb.formats.tree import BACKGROUND, Frame, Size, Tree, by_name, image_files, mask_of, roi_of, source_of
 from masksdb.formats.voc_names import (
     BLACK,
     LABEL_MAP,
@@ -68,14 +68,16 @@ class _Reader:
 
     def frames(self) -> Iterator[Frame | IngestError]:
         root = self.tree.path
-        masks = {mask_id: _pngs(root / mask_id) for mask_id in (CLASSES, OBJECTS)}
+        refused: list[IngestError] = []
+        masks = {mask_id: _pngs(root / mask_id, refused) for mask_id in (CLASSES, OBJECTS)}
         if not any(masks.values()):
             yield self.tree.error(root, f"no PNG in {CLASSES} or {OBJECTS} there; expected masks as VOC has them")
             return
         if (root / LABEL_MAP).is_file():
             self.names, errors = read_label_map(root / LABEL_MAP)
             yield from errors
-        images = image_files(root / IMAGES) if (root / IMAGES).is_dir() else {}
+        images = image_files(root / IMAGES, refused) if (root / IMAGES).is_dir() else {}
+        yield from refused
         splits: dict[str, str] = {}
         for listed in _listed(root / SETS, {*images, *masks[CLASSES], *masks[OBJECTS]}):
             if isinstance(listed, IngestError):
@@ -179,10 +181,11 @@ class _Reader:
         self.tree.declare(mask_id, void, self.names.void, is_ignored=True)
 
 
-def _pngs(folder: Path) -> dict[str, Path]:
+def _pngs(folder: Path, refused: list[IngestError]) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
-    return {name: path for name, path in image_files(folder).items() if path.suffix.lower() == ".png"}
+    found = sorted(folder.rglob("*.[pP][nN][gG]"))
+    return by_name(folder, (path for path in found if path.is_symlink() or path.is_file()), refused)
 
 
 def _sized(size: Size) -> str:

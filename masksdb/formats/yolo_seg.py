@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,15 +19,19 @@ from typing import Any, NamedTuple
 
 from masksdb import polygons
 from masksdb.errors import IngestError
+from masksdb.formats.declared import is_whole
 from masksdb.formats.plain_yaml import parse
-from masksdb.formats.tree import IMAGE_SUFFIXES, Frame, Size, Tree, source_of
+from masksdb.formats.tree import Frame, Size, Tree, by_name, image_files, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
 
 CLASSES = "class"
 """The mask id under which a version's label mapping keeps the numbers of classes."""
 SPLITS = ("train", "val", "valid", "test")
+_TEXTS = "*.[tT][xX][tT]"
 _LOOKED_AT = 5
 _DIGITS = 10
+_MOST = 65535
+"""The largest number of a class."""
 
 
 class _Split(NamedTuple):
@@ -55,25 +61,41 @@ def recognise(path: Path) -> str | None:
     found = next((each for each in _yaml_files(path) if _yaml_of(each)), None)
     if found:
         return f"{found.name}, a YAML with names and train"
-    texts = islice((each for split in _usual_splits(path) for each in split.labels.rglob("*.txt")), _LOOKED_AT)
+    texts = islice((each for split in _usual_splits(path) for each in split.labels.rglob(_TEXTS)), _LOOKED_AT)
     return next((f"{each.relative_to(path)}, polygons as text" for each in texts if _is_polygons(each)), None)
 
 
 def _yaml_files(path: Path) -> list[Path]:
-    return sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
+    return sorted(each for each in path.glob("*") if each.suffix.lower() in (".yaml", ".yml"))
 
 
-def _yaml_of(path: Path) -> dict[str, Any] | None:
-    """The content of a dataset's YAML, or None where a file is none."""
+def _yaml_of(path: Path, broken: list[IngestError] | None = None) -> dict[str, Any] | None:
+    """The content of a dataset's YAML, or None where a file is none; an error where one cannot be read."""
+    data, refused = b"", broken if broken is not None else []
+    if not os.path.isfile(path):
+        refused.append(IngestError("not a file that can be read; expected YAML", str(path)))
+        return None
     try:
-        found = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data = path.read_bytes()
+        found = parse(data.decode("utf-8"))
+    except OSError as error:
+        refused.append(IngestError(f"cannot be read: {error.strerror}", str(path)))
+        return None
+    except UnicodeDecodeError as error:
+        refused.append(IngestError("not UTF-8 text", str(path), line=data.count(b"\n", 0, error.start) + 1))
+        return None
+    except ValueError as error:
+        # Others may be of the full kind of YAML, which is not read.
+        if path.stem == "data" or re.search(rb"(?m)^names\s*:", data):
+            refused.append(IngestError(f"no YAML of names: {error}", str(path)))
         return None
     is_dataset = isinstance(found, dict) and found.get("names") and any(found.get(split) for split in SPLITS)
     return found if is_dataset else None
 
 
 def _is_polygons(path: Path) -> bool:
+    if not os.path.isfile(path):
+        return False
     with open(path, encoding="utf-8", errors="replace") as file:
         parts = file.readline().split()
     return (
@@ -100,12 +122,23 @@ def _usual_splits(root: Path) -> list[_Split]:
 def read(tree: Tree) -> Iterator[Frame | IngestError]:
     """The frames, one for each image, and an error for each text without one."""
     files = [tree.path] if tree.path.is_file() else _yaml_files(tree.path)
-    given = next(((path, found) for path in files if (found := _yaml_of(path))), None)
+    broken: list[IngestError] = []
+    given = next(((path, found) for path in files if (found := _yaml_of(path, broken))), None)
     names: dict[int, str] = {}
     splits = _usual_splits(tree.root)
     if given:
-        names = _names(given[1]["names"])
+        for error in broken:
+            tree.note(Path(error.path), error.reason)
+        try:
+            names = _names(given[1]["names"])
+        except ValueError as error:
+            yield tree.error(given[0], str(error), "names")
+            return
         splits = list(_given_splits(tree, *given)) or splits
+    elif broken:
+        # Without it labels would be numbers, and what it says where images are would be unknown.
+        yield from broken
+        return
     else:
         tree.note(tree.path, "no YAML with names there; classes are called by their numbers")
     for number, name in names.items():
@@ -118,8 +151,21 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
 
 
 def _names(given: Any) -> dict[int, str]:
-    pairs = enumerate(given) if isinstance(given, list) else given.items() if isinstance(given, Mapping) else ()
-    return {int(number): str(name) for number, name in pairs if str(number).isdecimal()}
+    """The names of classes by their numbers.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if not isinstance(given, list | Mapping):
+        raise ValueError(f"found {given!r}, expected a list of names or a map of numbers to them")
+    found: dict[int, str] = {}
+    for number, name in enumerate(given) if isinstance(given, list) else given.items():
+        if not is_whole(str(number)) or int(number) > _MOST:
+            raise ValueError(f"found the class {number!r}, expected a whole number from 0 to {_MOST}")
+        if not isinstance(name, str | int):
+            raise ValueError(f"found the name {name!r} of the class {number}, expected a text")
+        found[int(number)] = str(name)
+    return found
 
 
 def _given_splits(tree: Tree, path: Path, document: Mapping[str, Any]) -> Iterator[_Split]:
@@ -137,14 +183,10 @@ def _given_splits(tree: Tree, path: Path, document: Mapping[str, Any]) -> Iterat
 
 
 def _split_frames(tree: Tree, split: _Split, names: Mapping[int, str] | None) -> Iterator[Frame | IngestError]:
-    images = {
-        each.relative_to(split.images).with_suffix("").as_posix(): each
-        for each in sorted(split.images.rglob("*"))
-        if each.suffix.lower() in IMAGE_SUFFIXES
-    }
-    texts = {
-        each.relative_to(split.labels).with_suffix("").as_posix(): each for each in sorted(split.labels.rglob("*.txt"))
-    }
+    refused: list[IngestError] = []
+    images = image_files(split.images, refused)
+    texts = by_name(split.labels, sorted(split.labels.rglob(_TEXTS)), refused)
+    yield from refused
     for name in sorted(images.keys() | texts.keys()):
         image = images.get(name)
         if image is None:
@@ -171,6 +213,9 @@ def _rois(
     tree: Tree, path: Path, size: Size, names: Mapping[int, str] | None
 ) -> Iterator[dict[str, Any] | IngestError]:  # fmt: skip
     """The ROIs of a text, whose ids are the numbers of its lines."""
+    if not os.path.isfile(path):
+        yield tree.error(path, "not a file that can be read; expected a line for each polygon")
+        return
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -187,7 +232,7 @@ def _rois(
 def _roi(parts: Sequence[str], size: Size, names: Mapping[int, str] | None) -> dict[str, Any] | str:
     """The ROI of a line, or what is wrong with it."""
     numbers = [_number(part) for part in parts[1:]]
-    if not parts[0].isdecimal() or (len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2)):
+    if not is_whole(parts[0]) or (len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2)):
         return f"found {len(parts)} numbers, expected a class and x, y of 3 or more corners"
     if names is not None and int(parts[0]) not in names:
         return f"the class {parts[0]}, which names does not have"
@@ -222,12 +267,18 @@ def write(out: Writing) -> None:
             lines.append(f"{numbers[region.label]} {line}\n")
             out.wrote(frame, region, f"{split}/{frame.name}", roi_key(len(lines)))
         out.path(f"labels/{split}/{frame.name}.txt").write_text("".join(lines), encoding="utf-8")
-    names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for name, number in numbers.items())
+    names = "".join(f"  {number}: {_quoted(name)}\n" for name, number in numbers.items())
     folders = "".join(f"{split}: images/{split}\n" for split in splits)
     missing = "".join(
         f"{split}: images/{next(iter(splits))}\n" for split in ("train", "val") if splits and split not in splits
     )
     out.path("data.yaml").write_text(f"{folders}{missing}names:\n{names}", encoding="utf-8")
+
+
+def _quoted(name: str) -> str:
+    # Readers of YAML end lines at some of these, and Ultralytics takes the others out.
+    text = json.dumps(name, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _numbers(out: Writing) -> dict[str, int]:
@@ -253,7 +304,10 @@ def _line(region: Region) -> str | None:
 def reread(out: Writing) -> Iterable[Frame]:
     """What was written as frames, to compare: images may not be there to say how large they are."""
     tree = Tree(out.folder, out.settings)
-    names = {number: name for name, number in _numbers(out).items()}
+    document = _yaml_of(out.folder / "data.yaml")
+    read = _names(document["names"]) if document else {}
+    # A class whose name does not come back is lost with all of its regions.
+    names = {number: name for name, number in _numbers(out).items() if read.get(number) == name}
     for frame in out.frames():
         split = _split_of(frame)
         size = Size(frame.width, frame.height)
