@@ -71,6 +71,7 @@ def test_an_unknown_id_is_its_own_label_and_told(db: masksdb.Database, tmp_path:
         ("training/instance/000000_10.png", None, "cut off"),
         ("training/instance/000000_10.png", [[7]], "1 x 1 pixels on an image of 4 x 1"),
         ("training/instance/000000_10.png", [[[7, 7, 7]] * 4], "found rgb, expected ids"),
+        ("training/instance/000000_10.png", [[0, 7, 26, 26]], "8 bits; expected 16, class id * 256 + instance"),
         ("training/semantic/000009_10.png", [[7]], "a mask without its image"),
     ],
 )

@@ -111,6 +111,9 @@ class _Split:
             if not facts.image.has_sample:
                 yield self.tree.error(path, f"found {facts.image.mode}, expected ids as grey levels")
                 return
+            if item.best == INSTANCE and facts.image.depth < 16:
+                yield self.tree.error(path, f"{facts.image.depth} bits; expected 16, class id * 256 + instance")
+                return
             for (value,) in facts.stored_values():
                 number = value // 256 if item.best == INSTANCE else value
                 label = _LABELS.get(number)

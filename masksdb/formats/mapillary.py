@@ -238,6 +238,10 @@ class _Split:
                 expected = "red, green and blue" if mask_id == PANOPTIC else "a number a pixel"
                 yield self.tree.error(item.masks[mask_id], f"found {found.image.mode}, expected {expected}")
                 return
+            if mask_id == INSTANCES and found.image.depth < 16:
+                told = f"{found.image.depth} bits; expected 16, class * 256 + instance"
+                yield self.tree.error(item.masks[mask_id], told)
+                return
         if facts is not None and item.best == PANOPTIC:
             for each in self._segment_rois(item, facts):
                 if isinstance(each, IngestError):
