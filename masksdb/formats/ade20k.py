@@ -20,7 +20,18 @@ from typing import Any, NamedTuple
 
 from masksdb.errors import IngestError
 from masksdb.facts import BLUE, RED, MaskFacts
-from masksdb.formats.tree import BACKGROUND, IMAGE_SUFFIXES, VOID, Frame, Size, Tree, mask_of, roi_of, source_of
+from masksdb.formats.tree import (
+    BACKGROUND,
+    IMAGE_SUFFIXES,
+    VOID,
+    Frame,
+    Size,
+    Tree,
+    mask_of,
+    open_file,
+    roi_of,
+    source_of,
+)
 
 SEG, PARTS = "seg", "parts"
 SCENE_PARSING = "annotations"
@@ -55,7 +66,7 @@ def _first_objects(folder: Path, depth: int) -> Path | None:
             stem = entry.path.removesuffix("_seg.png")
             if os.path.isfile(f"{stem}.json") or os.path.isfile(f"{stem}_atr.txt"):
                 return Path(entry.path)
-    folders = [Path(entry.path) for entry in some if depth and entry.is_dir()]
+    folders = [Path(entry.path) for entry in some if depth and os.path.isdir(entry)]
     return next((found for each in folders[:8] if (found := _first_objects(each, depth - 1))), None)
 
 
@@ -280,7 +291,8 @@ def _description(tree: Tree, stem: Path, meta: dict[str, Any]) -> list[_Object |
 
 def _text(path: Path) -> str:
     """A text, which in the older files is Latin 1."""
-    data = path.read_bytes()
+    with open_file(path) as file:
+        data = file.read()
     try:
         return data.decode()
     except UnicodeDecodeError:

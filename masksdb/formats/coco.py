@@ -16,7 +16,7 @@ import numpy as np
 
 from masksdb import polygons, rle
 from masksdb.errors import IngestError, MasksDBError
-from masksdb.formats.tree import Frame, Size, Tree, coco_image_folder, source_of
+from masksdb.formats.tree import Frame, Size, Tree, coco_image_folder, open_file, source_of
 from masksdb.formats.writing import Classes, OutFrame, Region, Writing, roi_key
 
 CATEGORIES = "category_id"
@@ -48,7 +48,7 @@ def _documents(path: Path) -> list[Path]:
 def _has_instances(path: Path) -> bool:
     """Whether a file is such a JSON, by the keys in its text, for it may be long."""
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             return all(text.find(b'"%s"' % key) >= 0 for key in (b"images", b"annotations", b"segmentation"))
     except (OSError, ValueError):
         return False

@@ -15,7 +15,7 @@ import numpy as np
 
 from masksdb import rle
 from masksdb.errors import IngestError
-from masksdb.formats.tree import Frame, Size, Tree, source_of
+from masksdb.formats.tree import Frame, Size, Tree, open_file, source_of
 
 COLOURS = "color"
 """The mask id under which a version's label mapping keeps the colours of labels."""
@@ -25,7 +25,7 @@ _PLACES = {"points", "rle", "left", "top", "width", "height", "xtl", "ytl", "xbr
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     for each in _documents(path):
-        with open(each, "rb") as file:
+        with open_file(each) as file:
             head = file.read(1 << 12)
         if b"<annotations>" in head and (b"<image " in head or b"<meta>" in head):
             return f"{each.name}, XML annotations of images"
@@ -43,7 +43,7 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
     for path in _documents(tree.path):
         seen: set[str] = set()
         try:
-            with open(path, "rb") as file:
+            with open_file(path) as file:
                 for _, element in ElementTree.iterparse(file):
                     if element.tag == "label":
                         _declare(tree, element)

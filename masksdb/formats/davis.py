@@ -29,7 +29,9 @@ from masksdb.formats.tree import (
     Frame,
     Size,
     Tree,
+    lines_of,
     mask_of,
+    open_file,
     roi_of,
     source_of,
     voc_colour,
@@ -50,10 +52,7 @@ Paths = dict[str, dict[str, Path]]
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    try:
-        return (_annotation(path) or _result(path)) if path.is_dir() else None
-    except OSError:
-        return None
+    return (_annotation(path) or _result(path)) if path.is_dir() else None
 
 
 def _annotation(path: Path) -> str | None:
@@ -84,7 +83,7 @@ def _palette_png(folder: Path) -> Path | None:
     if not files or not all(file.suffix == ".png" and file.stem.isdecimal() for file in files) or _folders(folder):
         return None
     try:
-        with Image.open(files[0]) as image:
+        with open_file(files[0]) as file, Image.open(file) as image:
             return files[0] if image.mode == "P" else None
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
@@ -92,14 +91,20 @@ def _palette_png(folder: Path) -> Path | None:
 
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        return sorted(Path(each) for each in entries if each.is_dir() and not each.name.startswith("."))
+        # A link may lead nowhere, or to itself, at which each.is_dir() fails.
+        return sorted(Path(each) for each in entries if not each.name.startswith(".") and os.path.isdir(each))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], most: int | None = None) -> list[Path]:
-    """The files of a folder that end so."""
+    """The files of a folder that end so, or only so many."""
+    found = (each for each in _named(folder, suffixes) if os.path.isfile(each))
+    return sorted(itertools.islice(found, most))
+
+
+def _named(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """What in a folder ends so: files, and what should be one, of which reading it says what it is."""
     with os.scandir(folder) as entries:
-        found = (Path(each) for each in entries if each.name.lower().endswith(suffixes) and each.is_file())
-        return sorted(itertools.islice((each for each in found if not each.name.startswith(".")), most))
+        yield from (Path(each) for each in entries if each.name.lower().endswith(suffixes) and each.name[0] != ".")
 
 
 def read(tree: Tree) -> Iterator[Frame | IngestError]:
@@ -137,7 +142,7 @@ def _sequences(tree: Tree, folder: Path, suffixes: tuple[str, ...], wanted: str 
 
 
 def _by_sequence(folder: Path, suffixes: tuple[str, ...]) -> Paths:
-    found = {each.name: {file.stem: file for file in _files(each, suffixes)} for each in _folders(folder)}
+    found = {each.name: {file.stem: file for file in _named(each, suffixes)} for each in _folders(folder)}
     return {sequence: files for sequence, files in found.items() if files}
 
 
@@ -148,7 +153,7 @@ def _results(tree: Tree) -> dict[str, Paths]:
         return {name: found}
     if methods := {each.name: found for each in _folders(tree.path) if (found := _by_sequence(each, _PNG))}:
         return methods
-    own = {file.stem: file for file in _files(tree.path, _PNG)}
+    own = {file.stem: file for file in _named(tree.path, _PNG)}
     return {"masks": {name: own} if own else {}}
 
 
@@ -196,7 +201,7 @@ class _Reader:
 
     def _read_meta(self) -> Iterator[IngestError]:
         path = self.tree.path / META
-        if not path.is_file():
+        if not os.path.lexists(path):
             return
         try:
             document = self.tree.read_json(path)
@@ -226,11 +231,10 @@ class _Reader:
         folder = self.tree.path / SETS
         if not folder.is_dir() and folder.parent.is_dir():
             folder = max(_folders(folder.parent), default=folder)
-        for path in _files(folder, (".txt",)) if folder.is_dir() else ():
-            try:
-                lines = path.read_text(encoding="utf-8-sig").split("\n")
-            except (OSError, ValueError):
-                yield self.tree.error(path, "cannot be read as UTF-8 text")
+        for path in sorted(_named(folder, (".txt",))) if folder.is_dir() else ():
+            lines = lines_of(path)
+            if isinstance(lines, IngestError):
+                yield lines
                 continue
             for number, line in enumerate(lines, 1):
                 name = line.strip()

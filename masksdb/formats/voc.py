@@ -19,14 +19,13 @@ import numpy as np
 from masksdb.errors import IngestError
 from masksdb.facts import MaskFacts
 from masksdb.formats.palette import MOST, VOID_INDEX, file_name, free_numbers, save_coloured, save_indexed, voc_colours
-from masksdb.formats.tree import BACKGROUND, Frame, Size, Tree, image_files, mask_of, roi_of, source_of
+from masksdb.formats.tree import BACKGROUND, Frame, Size, Tree, image_files, lines_of, mask_of, roi_of, source_of
 from masksdb.formats.voc_names import (
     BLACK,
     LABEL_MAP,
     VOID_COLOUR,
     WrittenNames,
     colour_of,
-    lines_of,
     read_label_map,
     standard_names,
     text_of,

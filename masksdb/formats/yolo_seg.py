@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from masksdb import polygons
 from masksdb.errors import IngestError
 from masksdb.formats.plain_yaml import parse
-from masksdb.formats.tree import IMAGE_SUFFIXES, Frame, Size, Tree, source_of
+from masksdb.formats.tree import IMAGE_SUFFIXES, Frame, Size, Tree, open_file, read_text, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
 
 CLASSES = "class"
@@ -66,7 +66,7 @@ def _yaml_files(path: Path) -> list[Path]:
 def _yaml_of(path: Path) -> dict[str, Any] | None:
     """The content of a dataset's YAML, or None where a file is none."""
     try:
-        found = parse(path.read_text(encoding="utf-8"))
+        found = parse(read_text(path))
     except (OSError, ValueError):
         return None
     is_dataset = isinstance(found, dict) and found.get("names") and any(found.get(split) for split in SPLITS)
@@ -74,8 +74,8 @@ def _yaml_of(path: Path) -> dict[str, Any] | None:
 
 
 def _is_polygons(path: Path) -> bool:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        parts = file.readline().split()
+    with open_file(path) as file:
+        parts = file.readline().decode(errors="replace").split()
     return (
         len(parts) >= 7
         and len(parts) % 2 == 1
@@ -172,7 +172,7 @@ def _rois(
 ) -> Iterator[dict[str, Any] | IngestError]:  # fmt: skip
     """The ROIs of a text, whose ids are the numbers of its lines."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         yield tree.error(path, f"cannot be read: {error}")
         return
