@@ -173,6 +173,7 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
+        self.listed: dict[str, dict[str, list[str]]] = {}
         self.met: dict[str, set[str]] = {}
         self.declared: set[tuple[str, tuple[int, ...]]] = set()
         self.is_grey_told = False
@@ -217,8 +218,11 @@ class _Reader:
             if not isinstance(objects, dict):
                 yield self.tree.error(path, "expected an object with 'objects'", f"videos.{sequence}")
                 continue
-            self.objects[sequence] = {}
+            self.objects[sequence], self.listed[sequence] = {}, {}
             for name, about in objects.items():
+                frames = about.get("frames") if isinstance(about, dict) else None
+                for frame in frames if isinstance(frames, list) else ():
+                    self.listed[sequence].setdefault(str(frame), []).append(name)
                 category = about.get("category", name) if isinstance(about, dict) else name
                 if isinstance(category, str):
                     self.objects[sequence][name] = category
@@ -255,8 +259,12 @@ class _Reader:
         if not any(files):
             self.tree.note(self.tree.path / IMAGES, f"{sequence}: its {len(names):,} images have no mask")
         for mask_id, own in masks.items():
-            if len(masks) > 1 and not images and len(own) < len(names):
+            if any(files) and len(own) < len(names):
                 self.tree.note(self.tree.path, f"{sequence}: {mask_id} has {len(own):,} of {len(names):,} masks")
+        for name in names:
+            if (known := self.listed.get(sequence, {}).get(name)) and not any(name in own for own in masks.values()):
+                told = f"{sequence}: no mask {name}, where it lists the objects {', '.join(known)}"
+                self.tree.note(self.tree.path / META, told)
         paths = dict(zip(names, files, strict=True))
         for name, found in self.tree.with_masks(names, files):
             if self.images and name not in images:

@@ -85,6 +85,8 @@ class _Split:
             found = next(facts)[1] if item.best else None
             if found is None and any(masks.values()):
                 self.tree.note(item.image, f"no mask in {SEMANTIC}/ or {INSTANCE}/; its frame has no ROIs")
+            elif missing := [f"{name}/" for name, files in masks.items() if files and name not in item.masks]:
+                self.tree.note(item.image, f"no mask in {' or '.join(missing)}; its ROIs are those of {item.best}/")
             yield from self._frame(item, found)
 
     def _declare(self, mask_id: str, is_there: bool) -> None:
