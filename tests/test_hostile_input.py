@@ -213,7 +213,8 @@ def test_a_pipe_among_the_files_of_a_dataset_is_told_and_not_waited_for(
     pipe = tmp_path / "d" / name
     pipe.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(pipe)
-    command = [sys.executable, "-m", "masksdb.cli", "ingest", tmp_path / "t.duckdb", tmp_path / "d", "--dataset", "d"]
+    paths = str(tmp_path / "t.duckdb"), str(tmp_path / "d")
+    command = [sys.executable, "-m", "masksdb.cli", "ingest", *paths, "--dataset", "d"]
     found = [
         subprocess.run([*command, "--format", each], capture_output=True, text=True, timeout=60, check=False)
         for each in ("auto", layout)
