@@ -86,6 +86,9 @@ class _Reader:
         bare = sum(not each for each in files.values())
         if bare:
             self.tree.note(root / SETS, f"{bare:,} of the images listed have no mask")
+        for name in names if masks[OBJECTS] else ():
+            if list(files[name]) == [CLASSES]:
+                self.tree.note(files[name][CLASSES], f"no mask in {OBJECTS}; its classes are its ROIs")
         for name, found in self.tree.with_masks(names, files.values()):
             if images and name not in images:
                 path = next(iter(files[name].values()))
