@@ -180,3 +180,13 @@ def test_instances_of_8_bits_are_refused_and_the_rest_comes_in(db: masksdb.Datab
     assert str(path) in str(raised.value)
     report = db.ingest(root, dataset="d", on_error="skip")
     assert (report.new, report.rejected) == (1, 1)
+
+
+def test_a_mask_that_other_images_have_is_missed(db: masksdb.Database, tmp_path: Path) -> None:
+    root = tree(tmp_path / "d", "labels instances")
+    photo(root / "training/images/b.jpg", 4, 1)
+    save(root / "training/labels/b.png", LABELS, palette=PALETTE)
+    (root / "training/instances/b.png").symlink_to("nowhere")
+    notes = db.ingest(root, dataset="d").notes
+    assert f"{root}/training/images/b.jpg: no mask in instances/; its ROIs are those of labels/" in notes
+    assert {row[2] for row in regions(db) if row[0] == "training/b"} == {"labels"}
