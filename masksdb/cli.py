@@ -93,7 +93,9 @@ def ingest(
     """
     if media_root and "://" not in media_root and not os.path.isdir(media_root):
         click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
-    is_new = not os.path.exists(db)
+    # A link that was there stays, whatever becomes of the file that it leads to.
+    target = os.path.realpath(db)
+    is_new = not os.path.lexists(target)
     try:
         with masksdb.connect(db) as database:
             report = database.ingest(
@@ -109,7 +111,7 @@ def ingest(
         if is_new:
             # What failed has left nothing in it.
             with contextlib.suppress(OSError):
-                os.remove(db)
+                os.remove(target)
         raise
     echo_notes(report.notes)
     click.echo(str(report), err=True)

@@ -50,7 +50,7 @@ def convert(
 
     Args:
         engine: the database.
-        out: a new folder, or an empty one.
+        out: a new folder, an empty one, or a link to such.
         dataset: name of the dataset.
         version: name of the version; None is the newest draft, else the newest published.
         format: name of the layout.
@@ -70,7 +70,10 @@ def convert(
     if layout is None or not layout.is_written:
         known = ", ".join(name for name, each in FORMATS.items() if each.is_written)
         raise UnsupportedFormatError(f"--format {format}: cannot be written; expected one of {known}")
-    target = Path(out).absolute()
+    # Where a link leads to, for the folder takes the place of an empty one, and not of a link.
+    target = Path(os.path.realpath(out))
+    if target.is_symlink():
+        raise MasksDBError(f"{out}: a link that leads to itself; name a new folder")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise MasksDBError(f"{out}: already there, and exports overwrite nothing; name a new folder")
     with engine.reading() as cursor:

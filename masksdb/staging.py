@@ -147,7 +147,7 @@ class Staging:
         self.inputs[key] = Input(str(found.path), key, "memory", root, media_root is not None, format=found.format)
 
         def frames() -> Iterator[Mapping[str, Any]]:
-            for item in self._rasterized(layout_module(found.format).read(tree)):
+            for item in self._rasterized(_read(found, tree)):
                 if not isinstance(item, IngestError):
                     yield {**item, "id": f"{prefix}{item['id']}"} if prefix else item
                 elif self.on_error == "stop":
@@ -257,6 +257,15 @@ class Staging:
         if source.shape == "lines":
             return IngestError(reason, source.path, line=number, json_path=json_path)
         return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
+
+
+def _read(found: Recognised, tree: Any) -> Iterator[Any]:
+    """What the reader of a layout yields, with a folder that it cannot look into as any other fault of a dataset."""
+    try:
+        yield from layout_module(found.format).read(tree)
+    except OSError as error:
+        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(found.path)
+        raise IngestError(f"cannot be read: {error.strerror or error}", place) from None
 
 
 def _holds_frames(source: str) -> bool:

@@ -152,6 +152,17 @@ def test_scene_parsing_masks_come_in_with_their_class_table(db: masksdb.Database
     ]
 
 
+@pytest.mark.parametrize("row", ["2\t0.1", "2", "2\t0.1\t3\t4\t", "x\t0.1\t3\t4\tdoor"])
+def test_a_cut_row_of_the_class_table_is_told_by_its_line(db: masksdb.Database, tmp_path: Path, row: str) -> None:
+    png(tmp_path / "annotations/validation/ADE_val_00000001.png", [[1, 2]])
+    png(tmp_path / "images/validation/ADE_val_00000001.jpg", np.zeros((1, 2)))
+    (tmp_path / "objectInfo150.txt").write_text(f"Idx\tRatio\tTrain\tVal\tName\n1\t0.1\t2\t3\twall\n{row}\n\n")
+    report = db.ingest(tmp_path, dataset="d", on_error="skip")
+    assert (report.new, report.rejected) == (1, 1)
+    assert f"{tmp_path}/objectInfo150.txt:3: found '2" in str(report.errors[0]).replace("'x", "'2")
+    assert [label for _, _, label in rois(db, "validation/ADE_val_00000001")] == ["wall", "2"]
+
+
 def cut(root: Path) -> Path:
     path = root / f"{NAME}_seg.png"
     path.write_bytes(path.read_bytes()[:40])
@@ -165,6 +176,12 @@ def grey(root: Path) -> Path:
 def no_image(root: Path) -> Path:
     (root / f"{NAME}.jpg").unlink()
     return root / f"{NAME}_seg.png"
+
+
+def lost_parts(root: Path) -> Path:
+    path = root / f"{NAME}_parts_1.png"
+    path.symlink_to("nowhere")
+    return path
 
 
 def described(text: str) -> Callable[[Path], Path]:
@@ -191,6 +208,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
     "a mask that is cut off": (cut, "", 1),
     "a grey mask": (grey, "found grey of 8 bits, expected RGB of 8 bits", 2),
     "no image": (no_image, "no image belongs to it", 1),
+    "parts that are a link to nothing": (lost_parts, "no such file", 2),
     "no description": (not_described, "no such file, nor ADE_train_00000001.json", 2),
     "no JSON": (described("{"), "not JSON", 2),
     "another JSON": (described("[1]"), "expected an object 'annotation' with a list 'object'", 2),

@@ -116,6 +116,26 @@ def test_objects_have_the_categories_of_meta_json(db: masksdb.Database, tmp_path
     assert frames(db)[0] == ("v1/00000", "v1", "train", 1)
 
 
+@pytest.mark.parametrize("instead", ["nothing", "a folder", "a link that leads nowhere"])
+def test_a_frame_that_lost_its_mask_is_told(db: masksdb.Database, tmp_path: Path, instead: str) -> None:
+    objects = {"1": {"category": "ape", "frames": ["00000"]}, "2": {"category": "ape", "frames": ["00000", "00005"]}}
+    root = youtube(tmp_path, objects)
+    lost = root / "Annotations/v1/00005.png"
+    lost.unlink()
+    if instead == "nothing":
+        notes = db.ingest(root, dataset="d").notes
+        assert f"{root}: v1: Annotations has 1 of 2 masks" in notes
+        assert f"{root}/meta.json: v1: no mask 00005, where it lists the objects 2" in notes
+        return
+    if instead == "a folder":
+        lost.mkdir()
+    else:
+        lost.symlink_to("nowhere")
+    report = db.ingest(root, dataset="d", on_error="skip")
+    assert (report.new, report.rejected) == (1, 1)
+    assert str(report.errors[0]) == f"{lost}: {'not a file' if instead == 'a folder' else 'no such file'}"
+
+
 def test_in_a_grey_png_255_is_an_object(db: masksdb.Database, tmp_path: Path) -> None:
     png(tmp_path / "Annotations/bear/00000.png", [[0, 255, 255]], is_palette=False)
     report = db.ingest(tmp_path, dataset="d")

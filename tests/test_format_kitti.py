@@ -65,12 +65,23 @@ def test_an_unknown_id_is_its_own_label_and_told(db: masksdb.Database, tmp_path:
     assert any("000000_10.png: the id 77 is none of Cityscapes" in note for note in report.notes)
 
 
+@pytest.mark.parametrize(("lost", "left"), [("instance", "semantic"), ("semantic", "instance")])
+def test_a_mask_that_other_images_have_is_missed(db: masksdb.Database, tmp_path: Path, lost: str, left: str) -> None:
+    path = tree(tmp_path / "d") / f"training/{lost}/000001_10.png"
+    path.unlink()
+    report = db.ingest(tmp_path / "d", dataset="d")
+    told = f"training/image_2/000001_10.png: no mask in {lost}/; its ROIs are those of {left}/"
+    assert any(note.endswith(told) for note in report.notes)
+    assert {row[2] for row in regions(db) if row[0] == "training/000001_10"} == {left}
+
+
 @pytest.mark.parametrize(
     ("name", "pixels", "reason"),
     [
         ("training/instance/000000_10.png", None, "cut off"),
         ("training/instance/000000_10.png", [[7]], "1 x 1 pixels on an image of 4 x 1"),
         ("training/instance/000000_10.png", [[[7, 7, 7]] * 4], "found rgb, expected ids"),
+        ("training/instance/000000_10.png", [[0, 7, 26, 26]], "8 bits; expected 16, class id * 256 + instance"),
         ("training/semantic/000009_10.png", [[7]], "a mask without its image"),
     ],
 )

@@ -169,3 +169,23 @@ def test_a_fault_of_a_file_is_named_and_the_rest_comes_in(db: masksdb.Database, 
     assert fault in str(raised.value)
     report = db.ingest(root, dataset="d", on_error="skip")
     assert (report.new, report.rejected) == (1, 1)
+
+
+def test_instances_of_8_bits_are_refused_and_the_rest_comes_in(db: masksdb.Database, tmp_path: Path) -> None:
+    root = tree(tmp_path / "d")
+    photo(root / "training/images/bad.jpg", 4, 1)
+    path = save(root / "training/instances/bad.png", [[0, 1, 255, 2]])
+    with pytest.raises(IngestError, match=r"bad\.png: 8 bits; expected 16, class \* 256 \+ instance") as raised:
+        db.ingest(root, dataset="d")
+    assert str(path) in str(raised.value)
+    report = db.ingest(root, dataset="d", on_error="skip")
+    assert (report.new, report.rejected) == (1, 1)
+
+
+def test_a_mask_that_other_images_have_is_missed(db: masksdb.Database, tmp_path: Path) -> None:
+    root = tree(tmp_path / "d", "labels instances")
+    photo(root / "training/images/b.jpg", 4, 1)
+    save(root / "training/labels/b.png", LABELS, palette=PALETTE)
+    notes = db.ingest(root, dataset="d").notes
+    assert f"{root}/training/images/b.jpg: no mask in instances/; its ROIs are those of labels/" in notes
+    assert {row[2] for row in regions(db) if row[0] == "training/b"} == {"labels"}

@@ -69,7 +69,9 @@ def test_one_channel_is_the_class_alone_and_a_folder_a_sequence(db: masksdb.Data
     assert any("the class 99 is none of SYNTHIA" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("fault", ["cut off", "a mask without its image", "5 x 1 pixels on an image of 9 x 1"])
+@pytest.mark.parametrize(
+    "fault", ["cut off", "a mask without its image", "5 x 1 pixels on an image of 9 x 1", "RGB of 8 bits; expected 16"]
+)
 def test_a_fault_is_named_and_the_rest_comes_in(db: masksdb.Database, tmp_path: Path, fault: str) -> None:
     root = tree(tree(tmp_path / "d"), "bad")
     path = root / "GT/LABELS/bad.png"
@@ -78,6 +80,8 @@ def test_a_fault_is_named_and_the_rest_comes_in(db: masksdb.Database, tmp_path: 
     elif "without" in fault:
         (root / "RGB/bad.png").unlink()
         (root / "GT/COLOR/bad.png").unlink()
+    elif "bits" in fault:
+        save(path, [[[8, 1, 0]] * 5])
     else:
         photo(root / "RGB/bad.png", 9, 1)
     with pytest.raises(IngestError) as raised:

@@ -323,3 +323,14 @@ def test_what_the_layout_has_no_place_for_is_told(db: masksdb.Database, tmp_path
     report: Any = db.export(tmp_path / "out", dataset="d", format="voc")
     assert [(loss.label, loss.not_held) for loss in report.losses] == [("background", 1), ("cat", 0)]
     assert any("1 crowds are written as objects" in note for note in report.notes)
+
+
+def test_a_mask_of_objects_that_other_images_have_is_missed(db: masksdb.Database, tmp_path: Path) -> None:
+    tree(tmp_path, "a", SegmentationClass=[[0, 1]], SegmentationObject=[[0, 1]])
+    tree(tmp_path, "b", SegmentationClass=[[0, 2]])
+    notes = db.ingest(tmp_path, dataset="d").notes
+    assert f"{tmp_path}/SegmentationClass/b.png: no mask in SegmentationObject; its classes are its ROIs" in notes
+    assert [row[:4] for row in rows(db)] == [
+        ("a", "aeroplane", "SegmentationObject", [1]),
+        ("b", "bicycle", "SegmentationClass", [2]),
+    ]

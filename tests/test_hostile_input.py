@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from common import Outcome, exported
+from mask_trees import save
 
 import masksdb
 
@@ -189,3 +192,47 @@ def test_a_media_root_that_is_given_anew_holds(db: masksdb.Database, write: Call
     assert db.ingest(path, dataset="d", media_root="s3://bucket/right").unchanged == 1
     assert db.ingest(path, dataset="d", media_root=Path("/")).updated == 1
     assert uri() == [("/m.png",)]
+
+
+@pytest.mark.parametrize(
+    ("layout", "masks", "name"),
+    [
+        ("coco", "masks/a.png", "annotations/instances_train.json"),
+        ("folder", "masks/a.png", "images/a.png"),
+        ("voc", "SegmentationClass/a.png", "ImageSets/Segmentation/train.txt"),
+        ("davis", "Annotations/v/00000.png", "meta.json"),
+        ("davis", "Annotations/v/00000.png", "Annotations/v/00001.png"),
+        ("cityscapes", "gtFine/s/c/x_gtFine_instanceIds.png", "gtFine/s/c/x_gtFine_labelIds.png"),
+        ("yolo-seg", "images/a.png", "labels/a.txt"),
+    ],
+)
+def test_a_pipe_among_the_files_of_a_dataset_is_told_and_not_waited_for(
+    tmp_path: Path, layout: str, masks: str, name: str
+) -> None:
+    save(tmp_path / "d" / masks, [[0, 7]])
+    pipe = tmp_path / "d" / name
+    pipe.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(pipe)
+    paths = str(tmp_path / "t.duckdb"), str(tmp_path / "d")
+    command = [sys.executable, "-m", "masksdb.cli", "ingest", *paths, "--dataset", "d"]
+    found = [
+        subprocess.run([*command, "--format", each], capture_output=True, text=True, timeout=60, check=False)
+        for each in ("auto", layout)
+    ]
+    assert not any("OSError" in each.stderr for each in found)
+    assert found[1].returncode == 1
+    assert str(pipe) in found[1].stderr
+    assert "not a file" in found[1].stderr
+
+
+@pytest.mark.parametrize("name", ["training/images/loop", "images/loop", "loop", "training/image_02/loop"])
+def test_a_link_to_itself_keeps_no_layout_from_being_recognised(
+    db: masksdb.Database, tmp_path: Path, name: str
+) -> None:
+    for folder in ("JPEGImages/v", "Annotations/v"):
+        save(tmp_path / folder / "00000.png", [[0, 7]])
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).symlink_to("loop")
+    report = db.ingest(tmp_path, dataset="d")
+    assert any("taken for davis" in note for note in report.notes)
+    assert report.new == 1

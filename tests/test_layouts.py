@@ -83,6 +83,36 @@ def test_an_export_overwrites_nothing(there: str, overlapping: masksdb.Database,
     assert {path.name for path in tmp_path.iterdir()} - {"test.duckdb", "test.duckdb.wal"} == {"out"}
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_export_goes_into_the_folder_that_a_link_leads_to(
+    overlapping: masksdb.Database, tmp_path: Path, is_there: bool
+) -> None:
+    if is_there:
+        (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    overlapping.export(tmp_path / "out", dataset="d", format="coco")
+    assert (tmp_path / "out").is_symlink()
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["annotations"]
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(MasksDBError, match="loop: a link that leads to itself"):
+        overlapping.export(tmp_path / "loop", dataset="d", format="coco")
+
+
+@pytest.mark.parametrize("report", ["missing/loss.json", "folder", "out/loss.json", "loss.json"])
+def test_a_report_that_cannot_be_written_is_told_before_there_is_an_export(
+    run: Callable[..., Outcome], overlapping: masksdb.Database, db_path: str, tmp_path: Path, report: str
+) -> None:
+    overlapping.close()
+    (tmp_path / "folder").mkdir()
+    arguments = ["export", db_path, tmp_path / "out", "--dataset", "d", "--format", "coco"]
+    outcome = run(*arguments, "--report", tmp_path / report)
+    can_be_written = report.endswith("loss.json") and "missing" not in report
+    assert outcome.status == (0 if can_be_written else 1)
+    assert (tmp_path / "out").exists() == (tmp_path / report).is_file() == can_be_written
+    assert can_be_written or f"Error: {tmp_path / report}: " in outcome.err
+    assert not list(tmp_path.glob("*.partial"))
+
+
 def test_what_lies_under_another_region_is_lost_and_told(overlapping: masksdb.Database, tmp_path: Path) -> None:
     report: Any = overlapping.export(tmp_path / "out", dataset="d", format="coco-panoptic")
     assert not report.is_lossless

@@ -103,6 +103,17 @@ def test_a_failing_command_makes_no_database(
         assert not Path(db_path).exists(), command
 
 
+@pytest.mark.parametrize("leads_to", ["elsewhere.duckdb", "link.duckdb"])
+def test_a_link_stays_when_the_ingest_into_it_fails(
+    run: Callable[..., Outcome], write: Callable[..., str], tmp_path: Path, leads_to: str
+) -> None:
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(tmp_path / leads_to)
+    assert run("ingest", link, write("bad.jsonl", "{"), "--dataset", "d").status == 1
+    assert link.is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"link.duckdb", "bad.jsonl"}
+
+
 def test_a_database_of_others_stays_theirs(run: Callable[..., Outcome], db_path: str) -> None:
     with duckdb.connect(db_path) as connection:
         connection.execute("CREATE TABLE frames (mine INTEGER)")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,8 @@ def export(
     masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
     masksdb export cars.duckdb coco/ --dataset cars --format coco --images
     """
+    if report and report != "-" and format_ != FRAMES:
+        _check_report(report, out)
     with masksdb.connect(db, read_only=True) as database:
         if format_ == FRAMES:
             if masks or images or report or refuse_loss:
@@ -91,6 +95,21 @@ def export(
             _tell(error.report, report)
             raise
         _tell(found, report)
+
+
+class _Enough(Exception):  # noqa: N818  # nothing is wrong
+    """Nothing is to be written yet."""
+
+
+def _check_report(report: str, out: str) -> None:
+    """Refuse a report that cannot be written while there is no export yet."""
+    if Path(os.path.realpath(out)) in Path(os.path.realpath(report)).parents:
+        # Its folder comes with the export.
+        return
+    with contextlib.suppress(_Enough), replacing(report) as partial:
+        if partial != report:
+            Path(partial).touch()
+        raise _Enough
 
 
 def _tell(found: Any, report: str | None) -> None:

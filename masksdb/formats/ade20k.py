@@ -20,7 +20,18 @@ from typing import Any, NamedTuple
 
 from masksdb.errors import IngestError
 from masksdb.facts import BLUE, RED, MaskFacts
-from masksdb.formats.tree import BACKGROUND, IMAGE_SUFFIXES, VOID, Frame, Size, Tree, mask_of, roi_of, source_of
+from masksdb.formats.tree import (
+    BACKGROUND,
+    IMAGE_SUFFIXES,
+    VOID,
+    Frame,
+    Size,
+    Tree,
+    mask_of,
+    open_file,
+    roi_of,
+    source_of,
+)
 
 SEG, PARTS = "seg", "parts"
 SCENE_PARSING = "annotations"
@@ -55,7 +66,7 @@ def _first_objects(folder: Path, depth: int) -> Path | None:
             stem = entry.path.removesuffix("_seg.png")
             if os.path.isfile(f"{stem}.json") or os.path.isfile(f"{stem}_atr.txt"):
                 return Path(entry.path)
-    folders = [Path(entry.path) for entry in some if depth and entry.is_dir()]
+    folders = [Path(entry.path) for entry in some if depth and os.path.isdir(entry)]
     return next((found for each in folders[:8] if (found := _first_objects(each, depth - 1))), None)
 
 
@@ -99,6 +110,7 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
     is_scene_parsing = _first_scene_mask(tree.path) is not None
     entries = list(_scene_entries(tree.path) if is_scene_parsing else _entries(tree.path))
     reader = _SceneReader(tree) if is_scene_parsing else _Reader(tree)
+    yield from reader.faults
     tasks = [(entry, mask_id) for entry in entries for mask_id in entry.masks]
     decoded = tree.with_facts(tasks, [entry.masks[mask_id] for entry, mask_id in tasks])
     for _, group in itertools.groupby(decoded, key=lambda each: id(each[0][0])):
@@ -126,7 +138,8 @@ def _entries(root: Path) -> Iterator[_Entry]:
             if name.endswith("_seg.png"):
                 stem = path.with_name(name.removesuffix("_seg.png"))
                 levels = (stem.with_name(f"{stem.name}_{PARTS}_{level}.png") for level in itertools.count(1))
-                parts = itertools.takewhile(Path.is_file, levels)
+                # A link that leads nowhere is told when it is read.
+                parts = itertools.takewhile(os.path.lexists, levels)
                 found = {SEG: path} | {f"{PARTS}_{level}": each for level, each in enumerate(parts, 1)}
                 yield _Entry(stem, _image(stem), found)
             elif path.suffix == ".jpg" and f"{path.stem}_seg.png" not in names:
@@ -148,6 +161,7 @@ class _Reader:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.home = next(each for name in _HOMES if (each := tree.path / name).is_dir())
+        self.faults: list[IngestError] = []
         self.unknown: set[int] = set()
         self.declared: set[tuple[Any, ...]] = set()
 
@@ -280,7 +294,8 @@ def _description(tree: Tree, stem: Path, meta: dict[str, Any]) -> list[_Object |
 
 def _text(path: Path) -> str:
     """A text, which in the older files is Latin 1."""
-    data = path.read_bytes()
+    with open_file(path) as file:
+        data = file.read()
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -314,10 +329,15 @@ class _SceneReader(_Reader):
         super().__init__(tree)
         self.names: dict[int, str] = {}
         table = tree.path / CLASS_TABLE
-        for row in _text(table).splitlines() if table.is_file() else ():
-            fields = row.split("\t")
-            if re.fullmatch(r"\s*\d{1,5}\s*", fields[0]) and len(fields) > 1:
+        rows = [row.split("\t") for row in _text(table).splitlines()] if table.is_file() else []
+        for number, fields in enumerate(rows, 1):
+            if re.fullmatch(r"\s*\d{1,5}\s*", fields[0]) and len(fields) == len(rows[0]) > 1 and fields[-1].strip():
                 self.names[int(fields[0])] = fields[-1].strip()
+            elif any(map(str.strip, fields)) and number > 1:
+                reason = (
+                    f"found {' '.join(fields)!r}, expected a number first and a name last of {len(rows[0])} columns"
+                )
+                self.faults.append(IngestError(reason, str(table), line=number))
         tree.declare(SCENE_PARSING, [0], VOID, is_ignored=True)
         for value, name in self.names.items():
             tree.declare(SCENE_PARSING, [value], name)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from masksdb.errors import IngestError
 from masksdb.facts import MaskFacts
 from masksdb.formats.label_map import Entry, LabelMap, read_entries
-from masksdb.formats.tree import IMAGE_SUFFIXES, Frame, Size, Tree, image_files, mask_of, roi_of, source_of
+from masksdb.formats.tree import IMAGE_SUFFIXES, Frame, Size, Tree, image_files, mask_of, read_text, roi_of, source_of
 
 ANNOTATIONS = "annot"
 """What folders of annotations end in, and the id of the masks."""
@@ -129,7 +129,7 @@ def _items(tree: Tree, images: Path, annotations: Path) -> Iterator[_Item | Inge
             yield tree.error(alone, f"an annotation without its image, of which there is none in {split}/")
         return
     try:
-        lines = list_path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(list_path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         yield tree.error(list_path, f"cannot be read as text: {error}")
         return

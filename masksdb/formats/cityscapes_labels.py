@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from masksdb.errors import IngestError
-from masksdb.formats.tree import Tree
+from masksdb.formats.tree import Tree, read_text
 
 INSTANCES, LABELS, TRAIN_LABELS, COLOUR = MASKS = ("instanceIds", "labelIds", "labelTrainIds", "color")
 """The ids of the masks, from the one that says most."""
@@ -82,7 +82,7 @@ def load_labels(tree: Tree, folder: Path) -> tuple[list[Label], list[IngestError
         known = {each.name: each for each in further if each}
         labels = [label for label in labels if label.name not in known] + list(known.values())
     elif colours.is_file():
-        lines = colours.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = read_text(colours, errors="replace").split("\n")
         rows = [row for line in lines if (row := line.split(maxsplit=3)) and not row[0].startswith("#")]
         if all(len(row) == 4 and all(part.isdecimal() and int(part) < 256 for part in row[:3]) for row in rows):
             labels = [_coloured_label(number, row) for number, row in enumerate(rows)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from masksdb import polygons, rle
 from masksdb.errors import IngestError, MasksDBError
-from masksdb.formats.tree import Frame, Size, Tree, coco_image_folder, source_of
+from masksdb.formats.tree import Frame, Size, Tree, coco_image_folder, open_file, source_of
 from masksdb.formats.writing import Classes, OutFrame, Region, Writing, roi_key
 
 CATEGORIES = "category_id"
@@ -51,7 +51,7 @@ def _documents(path: Path) -> list[Path]:
 def _has_instances(path: Path) -> bool:
     """Whether a file is such a JSON, by the keys in its text, for it may be long."""
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             has_lists = all(text.find(b'"%s"' % key) >= 0 for key in (b"images", b"annotations"))
             return has_lists and (text.find(b'"segmentation"') >= 0 or _NO_ANNOTATIONS.search(text) is not None)
     except (OSError, ValueError):
@@ -59,7 +59,7 @@ def _has_instances(path: Path) -> bool:
 
 
 def _mentions(path: Path, *words: bytes) -> bool:
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         return any(text.find(word) >= 0 for word in words)
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from masksdb.errors import IngestError
 from masksdb.facts import BLUE, RED, MaskFacts
 from masksdb.formats.coco import CATEGORIES, IMAGE_KEYS, category_ids, frame_id_of, image_of
-from masksdb.formats.tree import VOID, Frame, Size, Tree, coco_image_folder, mask_of, roi_of, source_of
+from masksdb.formats.tree import VOID, Frame, Size, Tree, coco_image_folder, mask_of, open_file, roi_of, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, folder_name, roi_key, value_key
 from masksdb.regions import find_regions
 
@@ -52,7 +52,7 @@ def _documents(path: Path) -> list[Path]:
 def _has_segments(path: Path) -> bool:
     """Whether a file is such a JSON, by the keys in its text, for it may be long."""
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             return all(text.find(b'"%s"' % key) >= 0 for key in (b"images", b"annotations", b"segments_info"))
     except (OSError, ValueError):
         return False

@@ -20,7 +20,7 @@ import numpy as np
 
 from masksdb.errors import IngestError
 from masksdb.formats.declared import declared_size, is_whole, region_in
-from masksdb.formats.tree import Frame, Size, Tree, source_of
+from masksdb.formats.tree import Frame, Size, Tree, open_file, source_of
 
 COLOURS = "color"
 """The mask id under which a version's label mapping keeps the colours of labels."""
@@ -32,7 +32,7 @@ _PLACES = {"points", "rle", "label", *_CORNERS, *_ELLIPSE, *_BOX}
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     for each in filter(os.path.isfile, _documents(path)):
-        with open(each, "rb") as file:
+        with open_file(each) as file:
             head = file.read(1 << 12)
         if b"<annotations>" in head and (b"<image " in head or b"<meta>" in head):
             return f"{each.name}, XML annotations of images"
@@ -69,10 +69,8 @@ def _frames(tree: Tree, path: Path) -> Iterator[Frame | IngestError]:
 
 
 def _elements(tree: Tree, path: Path) -> Iterator[ElementTree.Element]:
-    if not os.path.isfile(path):
-        raise tree.error(path, "not a file that can be read; expected XML")
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             yield from (element for _, element in ElementTree.iterparse(file))
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         # The latter two are for encodings that are not known.

@@ -29,7 +29,9 @@ from masksdb.formats.tree import (
     Frame,
     Size,
     Tree,
+    lines_of,
     mask_of,
+    open_file,
     roi_of,
     source_of,
     voc_colour,
@@ -50,10 +52,7 @@ Paths = dict[str, dict[str, Path]]
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    try:
-        return (_annotation(path) or _result(path)) if path.is_dir() else None
-    except OSError:
-        return None
+    return (_annotation(path) or _result(path)) if path.is_dir() else None
 
 
 def _annotation(path: Path) -> str | None:
@@ -84,7 +83,7 @@ def _palette_png(folder: Path) -> Path | None:
     if not files or not all(file.suffix == ".png" and file.stem.isdecimal() for file in files) or _folders(folder):
         return None
     try:
-        with Image.open(files[0]) as image:
+        with open_file(files[0]) as file, Image.open(file) as image:
             return files[0] if image.mode == "P" else None
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
@@ -92,14 +91,20 @@ def _palette_png(folder: Path) -> Path | None:
 
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        return sorted(Path(each) for each in entries if each.is_dir() and not each.name.startswith("."))
+        # A link may lead nowhere, or to itself, at which each.is_dir() fails.
+        return sorted(Path(each) for each in entries if not each.name.startswith(".") and os.path.isdir(each))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], most: int | None = None) -> list[Path]:
-    """The files of a folder that end so."""
+    """The files of a folder that end so, or only so many."""
+    found = (each for each in _named(folder, suffixes) if os.path.isfile(each))
+    return sorted(itertools.islice(found, most))
+
+
+def _named(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """What in a folder ends so: files, and what should be one, of which reading it says what it is."""
     with os.scandir(folder) as entries:
-        found = (Path(each) for each in entries if each.name.lower().endswith(suffixes) and each.is_file())
-        return sorted(itertools.islice((each for each in found if not each.name.startswith(".")), most))
+        yield from (Path(each) for each in entries if each.name.lower().endswith(suffixes) and each.name[0] != ".")
 
 
 def read(tree: Tree) -> Iterator[Frame | IngestError]:
@@ -137,7 +142,7 @@ def _sequences(tree: Tree, folder: Path, suffixes: tuple[str, ...], wanted: str 
 
 
 def _by_sequence(folder: Path, suffixes: tuple[str, ...]) -> Paths:
-    found = {each.name: {file.stem: file for file in _files(each, suffixes)} for each in _folders(folder)}
+    found = {each.name: {file.stem: file for file in _named(each, suffixes)} for each in _folders(folder)}
     return {sequence: files for sequence, files in found.items() if files}
 
 
@@ -148,7 +153,7 @@ def _results(tree: Tree) -> dict[str, Paths]:
         return {name: found}
     if methods := {each.name: found for each in _folders(tree.path) if (found := _by_sequence(each, _PNG))}:
         return methods
-    own = {file.stem: file for file in _files(tree.path, _PNG)}
+    own = {file.stem: file for file in _named(tree.path, _PNG)}
     return {"masks": {name: own} if own else {}}
 
 
@@ -168,6 +173,7 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
+        self.listed: dict[str, dict[str, list[str]]] = {}
         self.met: dict[str, set[str]] = {}
         self.declared: set[tuple[str, tuple[int, ...]]] = set()
         self.is_grey_told = False
@@ -196,7 +202,7 @@ class _Reader:
 
     def _read_meta(self) -> Iterator[IngestError]:
         path = self.tree.path / META
-        if not path.is_file():
+        if not os.path.lexists(path):
             return
         try:
             document = self.tree.read_json(path)
@@ -212,8 +218,11 @@ class _Reader:
             if not isinstance(objects, dict):
                 yield self.tree.error(path, "expected an object with 'objects'", f"videos.{sequence}")
                 continue
-            self.objects[sequence] = {}
+            self.objects[sequence], self.listed[sequence] = {}, {}
             for name, about in objects.items():
+                frames = about.get("frames") if isinstance(about, dict) else None
+                for frame in frames if isinstance(frames, list) else ():
+                    self.listed[sequence].setdefault(str(frame), []).append(name)
                 category = about.get("category", name) if isinstance(about, dict) else name
                 if isinstance(category, str):
                     self.objects[sequence][name] = category
@@ -226,11 +235,10 @@ class _Reader:
         folder = self.tree.path / SETS
         if not folder.is_dir() and folder.parent.is_dir():
             folder = max(_folders(folder.parent), default=folder)
-        for path in _files(folder, (".txt",)) if folder.is_dir() else ():
-            try:
-                lines = path.read_text(encoding="utf-8-sig").split("\n")
-            except (OSError, ValueError):
-                yield self.tree.error(path, "cannot be read as UTF-8 text")
+        for path in sorted(_named(folder, (".txt",))) if folder.is_dir() else ():
+            lines = lines_of(path)
+            if isinstance(lines, IngestError):
+                yield lines
                 continue
             for number, line in enumerate(lines, 1):
                 name = line.strip()
@@ -251,8 +259,12 @@ class _Reader:
         if not any(files):
             self.tree.note(self.tree.path / IMAGES, f"{sequence}: its {len(names):,} images have no mask")
         for mask_id, own in masks.items():
-            if len(masks) > 1 and not images and len(own) < len(names):
+            if any(files) and len(own) < len(names):
                 self.tree.note(self.tree.path, f"{sequence}: {mask_id} has {len(own):,} of {len(names):,} masks")
+        for name in names:
+            if (known := self.listed.get(sequence, {}).get(name)) and not any(name in own for own in masks.values()):
+                told = f"{sequence}: no mask {name}, where it lists the objects {', '.join(known)}"
+                self.tree.note(self.tree.path / META, told)
         paths = dict(zip(names, files, strict=True))
         for name, found in self.tree.with_masks(names, files):
             if self.images and name not in images:

@@ -87,6 +87,8 @@ class _Split:
             found = next(facts)[1] if item.best else None
             if found is None and any(masks.values()):
                 self.tree.note(item.image, f"no mask in {SEMANTIC}/ or {INSTANCE}/; its frame has no ROIs")
+            elif missing := [f"{name}/" for name, files in masks.items() if files and name not in item.masks]:
+                self.tree.note(item.image, f"no mask in {' or '.join(missing)}; its ROIs are those of {item.best}/")
             yield from self._frame(item, found)
 
     def _declare(self, mask_id: str, is_there: bool) -> None:
@@ -112,6 +114,9 @@ class _Split:
                 return
             if not facts.image.has_sample:
                 yield self.tree.error(path, f"found {facts.image.mode}, expected ids as grey levels")
+                return
+            if item.best == INSTANCE and facts.image.depth < 16:
+                yield self.tree.error(path, f"{facts.image.depth} bits; expected 16, class id * 256 + instance")
                 return
             for (value,) in facts.stored_values():
                 number = value // 256 if item.best == INSTANCE else value

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from masksdb.formats import plain_yaml
-from masksdb.formats.tree import BACKGROUND, VOID, Tree
+from masksdb.formats.tree import BACKGROUND, VOID, Tree, open_file, read_text
 
 Colour = tuple[int, int, int]
 
@@ -144,7 +144,7 @@ def label_map_files(folder: Path) -> list[Path]:
 def _has_sign(path: Path) -> bool:
     sign = _SIGNS.get(path.suffix.lower())
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return sign is not None and sign.search(file.read(1 << 16)) is not None
     except OSError:
         return False
@@ -161,7 +161,7 @@ def read_entries(tree: Tree, path: Path) -> list[Entry]:
         if kind == ".json":
             found = list(_of_json(tree.read_json(path)))
         else:
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_text(path, "utf-8-sig")
             read = {".csv": _of_csv, ".txt": _of_lines}.get(kind, _of_yaml)
             found = list(read(text))
         _check(found)

@@ -20,7 +20,7 @@ import numpy as np
 from masksdb.decode import decode_image
 from masksdb.errors import IngestError, MasksDBError
 from masksdb.formats.declared import declared_size, region_in
-from masksdb.formats.tree import Frame, Size, Tree, source_of
+from masksdb.formats.tree import Frame, Size, Tree, open_file, source_of
 from masksdb.polygons import SEPARATOR
 
 _LOOKED_AT = 5
@@ -31,7 +31,7 @@ _OWN_KEYS = ("label", "points", "mask", "shape_type", "group_id")
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     for each in islice(filter(os.path.isfile, _documents(path)), _LOOKED_AT):
-        with open(each, "rb") as file:
+        with open_file(each) as file:
             text = file.read(1 << 16)
         if b'"shapes"' in text and (b'"imagePath"' in text or b'"shape_type"' in text):
             return f"{each.name}, an object with 'shapes'"

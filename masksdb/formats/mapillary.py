@@ -121,6 +121,7 @@ class _Split:
             yield from self._add_masks(items, version, prefix)
         if not versions:
             self.tree.note(self.folder, f"{len(items)} images without masks; their frames have none")
+        mask_ids = dict.fromkeys(name for item in items.values() for name in item.masks)
         best = [item for item in items.values() if item.best]
         facts = self.tree.with_facts(best, [item.masks[item.best] for item in best if item.best])
         crowded = [item for item in items.values() if item.has_crowds]
@@ -130,6 +131,8 @@ class _Split:
             crowds = next(panoptic)[1] if item.has_crowds else None
             if found is None and versions:
                 self.tree.note(item.image, "no mask; its frame has none")
+            elif missing := [f"{name}/" for name in mask_ids if name not in item.masks]:
+                self.tree.note(item.image, f"no mask in {' or '.join(missing)}; its ROIs are those of {item.best}/")
             yield from self._frame(item, found, crowds)
 
     def _add_masks(self, items: Mapping[str, _Item], folder: Path, prefix: str) -> Iterator[IngestError]:
@@ -240,6 +243,10 @@ class _Split:
             if found.image.has_sample != (mask_id != PANOPTIC):
                 expected = "red, green and blue" if mask_id == PANOPTIC else "a number a pixel"
                 yield self.tree.error(item.masks[mask_id], f"found {found.image.mode}, expected {expected}")
+                return
+            if mask_id == INSTANCES and found.image.depth < 16:
+                told = f"{found.image.depth} bits; expected 16, class * 256 + instance"
+                yield self.tree.error(item.masks[mask_id], told)
                 return
         if facts is not None and item.best == PANOPTIC:
             for each in self._segment_rois(item, facts):

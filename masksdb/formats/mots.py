@@ -26,6 +26,8 @@ from masksdb.formats.tree import (
     Tree,
     image_files,
     mask_of,
+    open_file,
+    read_text,
     roi_of,
     source_of,
 )  # fmt: skip
@@ -52,7 +54,7 @@ def recognise(path: Path) -> str | None:
 
 def _is_16_bit(path: Path) -> bool:
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             return image.mode.startswith("I")
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
@@ -61,8 +63,8 @@ def _is_16_bit(path: Path) -> bool:
 def _has_run_lengths(path: Path) -> bool:
     """Whether the first line is one of these, and not of boxes, as MOT has them under the same names."""
     try:
-        with open(path, encoding="utf-8") as file:
-            line = file.readline(1 << 20).split()
+        with open_file(path) as file:
+            line = file.readline(1 << 20).decode().split()
     except (OSError, ValueError):
         return False
     return len(line) == _COLUMNS and all(column.isdecimal() for column in line[:-1])
@@ -165,7 +167,7 @@ class _Reader:
     def from_text(self, sequence: str, path: Path, images: dict[str, Path]) -> Iterator[Frame | IngestError]:
         """The frames of a sequence of run lengths: those of its images, or where there are none of the lines."""
         try:
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = read_text(path).split("\n")
         except (OSError, ValueError):
             yield self.tree.error(path, "cannot be read as UTF-8 text")
             return

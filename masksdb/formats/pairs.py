@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from masksdb.errors import IngestError
-from masksdb.formats.tree import IMAGE_SUFFIXES, Tree
+from masksdb.formats.tree import IMAGE_SUFFIXES, Tree, read_text
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "rgb")
 MASK_FOLDERS = (
@@ -195,7 +195,7 @@ def pairs_of(tree: Tree, part: Part) -> Iterator[Pair | IngestError]:
 
 def _without_image(part: Part) -> frozenset[str]:
     try:
-        return frozenset((part.masks.parent / WITHOUT_IMAGE).read_text(encoding="utf-8").splitlines())
+        return frozenset(read_text(part.masks.parent / WITHOUT_IMAGE).splitlines())
     except (OSError, UnicodeDecodeError):
         return frozenset()
 

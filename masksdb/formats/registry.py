@@ -6,6 +6,7 @@ frames, and in place of what cannot become one the error that says why; ``write(
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -109,9 +110,12 @@ def _recognise_one(path: Path) -> Recognised | None:
         if not layout.is_read or name == FRAMES:
             continue
         # Anything with images and masks is a folder of masks, so that counts only where nothing else does.
-        why = None if name == "folder" and reasons else layout_module(name).recognise(path)
-        if why:
-            reasons[name] = why
+        if name == "folder" and reasons:
+            continue
+        # What cannot be read is not there for one layout, and says nothing against the others.
+        with contextlib.suppress(OSError):
+            if why := layout_module(name).recognise(path):
+                reasons[name] = why
     if not reasons:
         return None
     first, *others = reasons

@@ -17,7 +17,7 @@ from masksdb import rle
 from masksdb.errors import IngestError
 from masksdb.formats.coco import run_lengths
 from masksdb.formats.declared import declared_size
-from masksdb.formats.tree import Frame, Size, Tree, source_of
+from masksdb.formats.tree import Frame, Size, Tree, open_file, source_of
 
 LABEL = "object"
 """What every region is called, for nothing says more."""
@@ -29,7 +29,7 @@ _OWN_KEYS = ("id", "segmentation", "predicted_iou")
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     for each in islice(filter(os.path.isfile, _documents(path)), _LOOKED_AT):
-        with open(each, "rb") as file:
+        with open_file(each) as file:
             head = file.read(1 << 16)
         if b'"image"' in head and b'"annotations"' in head and (b'"predicted_iou"' in head or b'"crop_box"' in head):
             return f"{each.name}, an image with regions that have a predicted_iou"

@@ -78,6 +78,10 @@ def _frame(tree: Tree, item: _Item, size: Size, facts: MaskFacts | None, told: s
         if (found := Size(facts.regions.width, facts.regions.height)) != size:
             told_sizes = f"{found.width} x {found.height} pixels on an image of {size.width} x {size.height}"
             return tree.error(path, f"{told_sizes}; masks are never resized")
+        if not facts.image.has_sample and facts.image.depth < 16:
+            return tree.error(
+                path, f"RGB of {facts.image.depth} bits; expected 16, class and instance in red and green"
+            )
         for number, label in enumerate(CLASSES):
             value = [number] if facts.image.has_sample else [number, -1, -1]
             tree.declare(LABELS, value, label, is_ignored=label == VOID)

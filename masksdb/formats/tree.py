@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
+import io
 import itertools
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from PIL import Image
 
@@ -129,15 +132,16 @@ class Tree:
     def size(self, path: Path) -> Size | IngestError:
         """The size of an image as stored; told where an orientation says to show it turned."""
         try:
-            with Image.open(path) as image:
+            with open_file(path) as file, Image.open(file) as image:
                 turned = image.getexif().get(_ORIENTATION, 1) if image.format in ("JPEG", "TIFF", "WEBP", "PNG") else 1
                 if turned != 1:
                     told = f"EXIF orientation {turned} shows it turned or mirrored"
                     self.note(path, f"{told}; masks are taken to lie on it as stored")
                 return Size(image.width, image.height)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            reason = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read as an image"
-            return self.error(path, reason)
+            fault = getattr(error, "strerror", None)
+            reason = f"cannot be read: {fault}" if fault else "cannot be read as an image"
+            return self.error(path, "no such file" if isinstance(error, FileNotFoundError) else reason)
 
     def read_json(self, path: Path) -> Any:
         """The content of a JSON file.
@@ -146,12 +150,44 @@ class Tree:
             IngestError: it cannot be read.
         """
         try:
-            with garbage_kept():
-                return json.loads(path.read_bytes())
+            with open_file(path) as file, garbage_kept():
+                return json.loads(file.read())
         except OSError as error:
             raise self.error(path, f"cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
             raise self.error(path, f"not JSON: {error}") from None
+
+
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """A regular file, open to be read: a pipe in its place would let its reader wait for ever.
+
+    Raises:
+        OSError: it cannot be opened, or is none.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a file", os.fspath(path))
+    return open(path, "rb")
+
+
+def read_text(path: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """The text of a regular file.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+        UnicodeDecodeError: it has another encoding.
+    """
+    with open_file(path) as file, io.TextIOWrapper(file, encoding, errors) as text:
+        return text.read()
+
+
+def lines_of(path: Path) -> list[str] | IngestError:
+    """The lines of a text file, or why there are none."""
+    try:
+        return read_text(path, "utf-8-sig").split("\n")
+    except OSError as error:
+        return IngestError(f"cannot be read: {error.strerror}", str(path))
+    except UnicodeDecodeError:
+        return IngestError("cannot be read as UTF-8 text", str(path))
 
 
 @contextlib.contextmanager

@@ -19,14 +19,24 @@ import numpy as np
 from masksdb.errors import IngestError
 from masksdb.facts import MaskFacts
 from masksdb.formats.palette import MOST, VOID_INDEX, file_name, free_numbers, save_coloured, save_indexed, voc_colours
-from masksdb.formats.tree import BACKGROUND, Frame, Size, Tree, by_name, image_files, mask_of, roi_of, source_of
+from masksdb.formats.tree import (
+    BACKGROUND,
+    Frame,
+    Size,
+    Tree,
+    by_name,
+    image_files,
+    lines_of,
+    mask_of,
+    roi_of,
+    source_of,
+)
 from masksdb.formats.voc_names import (
     BLACK,
     LABEL_MAP,
     VOID_COLOUR,
     WrittenNames,
     colour_of,
-    lines_of,
     read_label_map,
     standard_names,
     text_of,
@@ -89,6 +99,9 @@ class _Reader:
         bare = sum(not each for each in files.values())
         if bare:
             self.tree.note(root / SETS, f"{bare:,} of the images listed have no mask")
+        for name in names if masks[OBJECTS] else ():
+            if list(files[name]) == [CLASSES]:
+                self.tree.note(files[name][CLASSES], f"no mask in {OBJECTS}; its classes are its ROIs")
         for name, found in self.tree.with_masks(names, files.values()):
             if images and name not in images:
                 path = next(iter(files[name].values()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from masksdb.errors import IngestError
 from masksdb.facts import BLUE, RED, SAMPLE, MaskFacts
 from masksdb.formats.palette import MOST, VOID_INDEX
-from masksdb.formats.tree import BACKGROUND, VOID, voc_colour
+from masksdb.formats.tree import BACKGROUND, VOID, lines_of, voc_colour
 from masksdb.formats.writing import Classes, Colour, own_colour
 
 LABEL_MAP = "labelmap.txt"
@@ -86,14 +86,6 @@ def text_of(value: tuple[int, ...]) -> str:
     ('17', '128,64,0')
     """
     return ",".join(map(str, value))
-
-
-def lines_of(path: Path) -> list[str] | IngestError:
-    """The lines of a text file."""
-    try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError):
-        return IngestError("cannot be read as UTF-8 text", str(path))
 
 
 def read_label_map(path: Path) -> tuple[Names, list[IngestError]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -21,7 +20,7 @@ from masksdb import polygons
 from masksdb.errors import IngestError
 from masksdb.formats.declared import is_whole
 from masksdb.formats.plain_yaml import parse
-from masksdb.formats.tree import Frame, Size, Tree, by_name, image_files, source_of
+from masksdb.formats.tree import Frame, Size, Tree, by_name, image_files, open_file, read_text, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
 
 CLASSES = "class"
@@ -72,11 +71,9 @@ def _yaml_files(path: Path) -> list[Path]:
 def _yaml_of(path: Path, broken: list[IngestError] | None = None) -> dict[str, Any] | None:
     """The content of a dataset's YAML, or None where a file is none; an error where one cannot be read."""
     data, refused = b"", broken if broken is not None else []
-    if not os.path.isfile(path):
-        refused.append(IngestError("not a file that can be read; expected YAML", str(path)))
-        return None
     try:
-        data = path.read_bytes()
+        with open_file(path) as file:
+            data = file.read()
         found = parse(data.decode("utf-8"))
     except OSError as error:
         refused.append(IngestError(f"cannot be read: {error.strerror}", str(path)))
@@ -94,10 +91,11 @@ def _yaml_of(path: Path, broken: list[IngestError] | None = None) -> dict[str, A
 
 
 def _is_polygons(path: Path) -> bool:
-    if not os.path.isfile(path):
+    try:
+        with open_file(path) as file:
+            parts = file.readline().decode(errors="replace").split()
+    except OSError:
         return False
-    with open(path, encoding="utf-8", errors="replace") as file:
-        parts = file.readline().split()
     return (
         len(parts) >= 7
         and len(parts) % 2 == 1
@@ -213,12 +211,12 @@ def _rois(
     tree: Tree, path: Path, size: Size, names: Mapping[int, str] | None
 ) -> Iterator[dict[str, Any] | IngestError]:  # fmt: skip
     """The ROIs of a text, whose ids are the numbers of its lines."""
-    if not os.path.isfile(path):
-        yield tree.error(path, "not a file that can be read; expected a line for each polygon")
-        return
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except OSError as error:
+        yield tree.error(path, f"cannot be read: {error.strerror}")
+        return
+    except UnicodeDecodeError as error:
         yield tree.error(path, f"cannot be read: {error}")
         return
     for number, line in enumerate(lines, 1):
