@@ -155,7 +155,7 @@ class Staging:
                 else:
                     self.refused.append(Refused(key, item, None))
 
-        self._stage_stream(key, JsonStream(frames(), 0, skip=self.on_error == "skip"))
+        self._stage_stream(key, JsonStream(frames(), 0, skip=self.on_error == "skip", path=str(found.path)))
 
     def _rasterized(self, items: Iterator[Any]) -> Iterator[Any]:
         if self.rasterize is None:

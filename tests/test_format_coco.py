@@ -284,3 +284,10 @@ def test_the_detection_file_of_the_panoptic_sample_has_its_areas(
     report: Any = db.export(tmp_path / "out", dataset="d", format="coco", with_images=True)
     assert report.is_lossless
     assert len(list((tmp_path / "out/images").rglob("*.jpg"))) == 2
+
+
+def test_what_is_no_unicode_is_told_with_the_dataset(db: masksdb.Database, tmp_path: Path) -> None:
+    content = document([{"id": 1, "segmentation": [[0, 0, 5, 0, 5, 5]], "note": "\ud800"}])
+    path = instances(tmp_path, content)
+    with pytest.raises(IngestError, match=re.escape(f"{path}[0]: not JSON: 'utf-8' codec can't encode")):
+        db.ingest(path, dataset="d")

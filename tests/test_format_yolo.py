@@ -192,7 +192,7 @@ def test_of_files_with_one_name_the_second_is_refused(db: masksdb.Database, tmp_
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5, unique=True))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_name_comes_back_also_as_other_readers_of_yaml_split_lines(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
 ) -> None:

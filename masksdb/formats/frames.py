@@ -350,13 +350,13 @@ class JsonStream:
         raised: what the iterable itself raised.
     """
 
-    def __init__(self, frames: Any, first_record: int, *, skip: bool) -> None:
+    def __init__(self, frames: Any, first_record: int, *, skip: bool, path: str = "frames") -> None:
         if isinstance(frames, Mapping) or not isinstance(frames, Iterable):
             found = "one frame" if isinstance(frames, Mapping) else f"a {type(frames).__name__}"
-            raise IngestError(f"found {found}, expected paths, iterables of frames (dicts) or Arrow tables", "frames")
+            raise IngestError(f"found {found}, expected paths, iterables of frames (dicts) or Arrow tables", path)
         self.failures: list[IngestError] = []
         self.raised: BaseException | None = None
-        self._frames = frames
+        self._frames, self._path = frames, path
         self._first_record = first_record
         self._skip = skip
 
@@ -385,7 +385,7 @@ class JsonStream:
                 text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
                 text.encode()
             except (TypeError, ValueError, RecursionError) as error:
-                self.failures.append(IngestError(f"not JSON: {error}", "frames", record=record))
+                self.failures.append(IngestError(f"not JSON: {error}", self._path, record=record))
                 if not self._skip:
                     raise
                 text = ""
