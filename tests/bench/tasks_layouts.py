@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import math
 import os
 import random
@@ -95,6 +96,7 @@ def convert(source: str, database: str, layout: str, folder: str) -> Outcome:
 def datumaro(source: str, read_as: str, written_as: str, folder: str) -> Outcome:
     """Into memory, and out of it."""
     module = importlib.import_module("datumaro")
+    logging.disable(logging.WARNING)
     remove(folder)
     seconds: dict[str, float] = {}
     with timed(seconds, "in"):
