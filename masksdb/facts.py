@@ -31,7 +31,7 @@ CACHE_BYTES = environment_number("MASKSDB_FACTS_BYTES", 1 << 29)
 
 WORKERS = os.cpu_count() or 1
 """Threads that decode."""
-PORTION_FILES, SMALL_BYTES = 64, 1 << 16
+PORTION_FILES, SMALL_BYTES = 64, 1 << 14
 """How many small files are handed to a thread at once, and what the largest of them has."""
 SAMPLE, RED, GREEN, BLUE, ALPHA = range(5)
 """The columns of :attr:`MaskFacts.colours`."""
