@@ -242,9 +242,11 @@ def view_arrays(engine: Engine, definition: Definition, mask: str | None, **opti
     made.tables["items"] = statement("training/view_items").rstrip()
     text = made.text("SELECT * EXCLUDE (place, source_index) FROM items ORDER BY place, source_index")
     with engine.reading() as cursor:
-        known = [name for (name,) in cursor.execute("SELECT DISTINCT mask_id FROM masks ORDER BY ALL").fetchall()]
-        if mask is not None and mask not in known:
-            raise UsageError(f"mask {mask!r}: no mask has this id; found {', '.join(map(repr, known)) or 'none'}")
+        if mask is not None:
+            rows = cursor.execute("SELECT DISTINCT mask_id FROM masks ORDER BY ALL").fetchall()
+            known = [name for (name,) in rows]
+            if mask not in known:
+                raise UsageError(f"mask {mask!r}: no mask has this id; found {', '.join(map(repr, known)) or 'none'}")
         items = cursor.sql(text, params={**made.values.bound, "mask": mask}).to_arrow_table()
     return FrameArrays(items, chosen, engine.settings.prefixes, engine.settings.pixel_limit)
 

@@ -6,6 +6,7 @@ compressed; a category id 0 is read as any other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import re
@@ -51,15 +52,22 @@ def _documents(path: Path) -> list[Path]:
 def _has_instances(path: Path) -> bool:
     """Whether a file is such a JSON, by the keys in its text, for it may be long."""
     try:
-        with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        with _text_of(path) as text:
             has_lists = all(text.find(b'"%s"' % key) >= 0 for key in (b"images", b"annotations"))
             return has_lists and (text.find(b'"segmentation"') >= 0 or _NO_ANNOTATIONS.search(text) is not None)
     except (OSError, ValueError):
         return False
 
 
-def _mentions(path: Path, *words: bytes) -> bool:
+@contextlib.contextmanager
+def _text_of(path: Path) -> Iterator[mmap.mmap]:
+    """The bytes of a file, of which only what is looked at comes into memory."""
     with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        yield text
+
+
+def _mentions(path: Path, *words: bytes) -> bool:
+    with _text_of(path) as text:
         return any(text.find(word) >= 0 for word in words)
 
 

@@ -229,18 +229,21 @@ def source_of(
     return source | ({"masks": list(masks)} if masks else {})
 
 
-def image_files(folder: Path, refused: list[IngestError] | None = None) -> dict[str, Path]:
+def image_files(
+    folder: Path, refused: list[IngestError] | None = None, suffixes: tuple[str, ...] = IMAGE_SUFFIXES
+) -> dict[str, Path]:
     """The images of a folder and of those below it by their path in it without the suffix.
 
     Args:
         folder: the folder.
         refused: takes up an error for each file whose name, without the suffix, is that of one before.
+        suffixes: those of the images, in small letters.
     """
     # A link that leads nowhere is told by who opens it.
     files = (
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and (path.is_symlink() or path.is_file())
+        if path.suffix.lower() in suffixes and (path.is_symlink() or path.is_file())
     )
     return by_name(folder, files, refused)
 

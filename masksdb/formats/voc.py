@@ -24,7 +24,6 @@ from masksdb.formats.tree import (
     Frame,
     Size,
     Tree,
-    by_name,
     image_files,
     lines_of,
     mask_of,
@@ -195,10 +194,7 @@ class _Reader:
 
 
 def _pngs(folder: Path, refused: list[IngestError]) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    found = sorted(folder.rglob("*.[pP][nN][gG]"))
-    return by_name(folder, (path for path in found if path.is_symlink() or path.is_file()), refused)
+    return image_files(folder, refused, (".png",)) if folder.is_dir() else {}
 
 
 def _sized(size: Size) -> str:
