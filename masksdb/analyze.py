@@ -129,7 +129,7 @@ def analyze(
         version_id = None if dataset is None or version is None else find_version(cursor, dataset, version).version_id
         if dataset is not None:
             find_dataset(cursor, dataset)
-        query = statement("analyze/wanted_masks")
+        query = statement("analysis/analyze/wanted_masks")
         rows = cursor.execute(query, {"dataset": dataset, "version_id": version_id}).fetchall()
     masks = [_Mask(MaskRef(uri, timestamp), *known) for uri, timestamp, *known in rows]
     analysis = _Analysis(engine, with_rle, tolerance)
@@ -201,7 +201,7 @@ class _Analysis:
         times = [NO_TIME if ref.timestamp_ms is None else ref.timestamp_ms for ref in refs]
         parameters = {"uris": [ref.uri for ref in refs], "timestamps": times}
         with self.engine.reading() as cursor:
-            rows = cursor.execute(statement("analyze/declared_values"), parameters).fetchall()
+            rows = cursor.execute(statement("analysis/analyze/declared_values"), parameters).fetchall()
         found: dict[MaskRef, list[tuple[int, ...]]] = {ref: [] for ref in refs}
         for uri, time, value in rows:
             found[MaskRef(uri, None if time == NO_TIME else time)].append(tuple(value))
@@ -222,21 +222,21 @@ class _Analysis:
         with self.engine.transaction() as cursor:
             cursor.register("new_files", pa.Table.from_pylist(files, _FILES))
             cursor.register("new_regions", pa.Table.from_pylist(regions, _REGIONS))
-            cursor.execute(statement("analyze/delete_files"))
+            cursor.execute(statement("analysis/analyze/delete_files"))
             row = cursor.execute("SELECT coalesce(max(mask_file_key), 0) + 1 FROM mask_files").fetchone()
             assert row is not None
             for name in ("insert_files", "insert_regions"):
-                cursor.execute(statement(f"analyze/{name}"), {"first_key": row[0]})
+                cursor.execute(statement(f"analysis/analyze/{name}"), {"first_key": row[0]})
 
     def take_rois(self) -> None:
         """Analyse the ROIs that have run lengths or a polygon of their own."""
         with self.engine.reading() as cursor:
-            for batch in cursor.sql(statement("analyze/wanted_rois")).to_arrow_reader(ROIS_AT_ONCE):
+            for batch in cursor.sql(statement("analysis/analyze/wanted_rois")).to_arrow_reader(ROIS_AT_ONCE):
                 rows, failures = _roi_rows(batch.to_pylist())
                 self.failures += failures
                 with self.engine.transaction() as writer:
                     writer.register("new_regions", pa.Table.from_pylist(rows, _ROI_REGIONS))
-                    writer.execute(statement("analyze/insert_roi_regions"))
+                    writer.execute(statement("analysis/analyze/insert_roi_regions"))
 
 
 def _about(facts: MaskFacts, found: Located) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:
 
 
 def _roi_rows(rois: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[MasksDBError]]:
-    """The rows of ``roi_regions`` of ROIs, as ``analyze/wanted_rois`` gives them; and why some have none."""
+    """The rows of ``roi_regions`` of ROIs, as ``analysis/analyze/wanted_rois`` gives them; and why some have none."""
     rows, failures, outlined = [], [], []
     for roi in rois:
         try:

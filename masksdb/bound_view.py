@@ -62,7 +62,7 @@ class BoundView:
             made = view_sql.drawn(self._engine, self._definition, 0, draws)
         else:
             made = view_sql.selected(self._engine, self._definition)
-        return made.text(statement("dataview/frames")), made.values.bound
+        return made.text(statement("clearml/views/frames")), made.values.bound
 
     def sql(self) -> str:
         """The statement that finds the frames; :meth:`parameters` has its values.
@@ -79,7 +79,7 @@ class BoundView:
         """The frames as a DuckDB relation: what :meth:`sql` gives, each frame once also where the view is infinite."""
         made = view_sql.selected(self._engine, self._definition)
         with self._engine.errors():
-            return self._engine.cursor().sql(made.text(statement("dataview/frames")), params=made.values.bound)
+            return self._engine.cursor().sql(made.text(statement("clearml/views/frames")), params=made.values.bound)
 
     def arrow(self) -> pa.Table:
         """The view as an Arrow table: one row per frame, each once, and source, in the view's order.
@@ -220,7 +220,7 @@ class BoundView:
     def _read(self, made: view_sql.Statement) -> Iterator[Key]:
         # Columns of numbers: sixteen bytes a frame, whatever is in it.
         with self._engine.reading() as cursor:
-            table: Any = cursor.sql(made.text(statement("dataview/keys")), params=made.values.bound).to_arrow_table()
+            table: Any = cursor.sql(made.text(statement("clearml/views/keys")), params=made.values.bound).to_arrow_table()
         for batch in table.to_batches(max_chunksize=FRAMES_PER_QUERY):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 

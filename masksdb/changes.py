@@ -22,7 +22,7 @@ class VersionChanges:
         dataset: name of the dataset.
         from_version: name of the one version.
         to_version: name of the other.
-        rows: one row per difference, with the columns of ``sql/queries/version_changes.sql``.
+        rows: one row per difference, with the columns of ``sql/store/version_changes.sql``.
         counts: how many rows there are of each item and change.
     """
 
@@ -53,7 +53,7 @@ def version_changes(engine: Engine, dataset: str, from_version: str, to_version:
     with engine.errors():
         found = [find_version(cursor, dataset, version) for version in (from_version, to_version)]
         ids = {"from_version_id": found[0].version_id, "to_version_id": found[1].version_id}
-        query = statement("queries/version_changes").rstrip().rstrip(";")
+        query = statement("store/version_changes").rstrip().rstrip(";")
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE version_changes AS {query}", ids)
         rows = cursor.execute(
             "SELECT item, change, count(*) FROM version_changes GROUP BY item, change ORDER BY item, change"

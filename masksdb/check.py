@@ -24,7 +24,7 @@ from masksdb.versions import find_dataset, find_version
 if TYPE_CHECKING:
     import duckdb
 
-VIEWS = "check/views"
+VIEWS = "views/checks"
 """The folder in ``sql/`` of the views of the findings."""
 FILES_AT_ONCE = 2000
 FRAMES_AT_ONCE = 20_000
@@ -97,12 +97,12 @@ def check(
         if dataset is not None:
             find_dataset(cursor, dataset)
         scope = {"dataset": dataset, "version_id": version_id}
-        ids = [each for (each,) in cursor.execute(statement("check/scope"), scope).fetchall()]
-        images = [Known(*row) for row in cursor.execute(statement("check/wanted_images"), scope).fetchall()]
+        ids = [each for (each,) in cursor.execute(statement("analysis/check/scope"), scope).fetchall()]
+        images = [Known(*row) for row in cursor.execute(statement("analysis/check/wanted_images"), scope).fetchall()]
     _read_headers(engine, images)
     _find_altered(engine, ids)
     with engine.reading() as cursor:
-        near = cursor.execute(statement("check/near_masks"), {"version_ids": ids}).fetchall()
+        near = cursor.execute(statement("analysis/check/near_masks"), {"version_ids": ids}).fetchall()
     compare_masks(engine, [(row[:2], row[2:]) for row in near])
     return _report(engine, ids)
 
@@ -111,7 +111,7 @@ def _set(engine: Engine, settings: Mapping[str, object]) -> None:
     """Keep those settings that are given."""
     if any(value is not None for value in settings.values()):
         with engine.transaction() as cursor:
-            cursor.execute(statement("check/settings"), settings)
+            cursor.execute(statement("analysis/check/settings"), settings)
 
 
 def _read_headers(engine: Engine, images: Sequence[Known]) -> None:
@@ -119,7 +119,7 @@ def _read_headers(engine: Engine, images: Sequence[Known]) -> None:
         if headers:
             with engine.transaction() as cursor:
                 cursor.register("new_headers", pa.Table.from_pylist([each._asdict() for each in headers], _HEADERS))
-                cursor.execute(statement("check/insert_headers"))
+                cursor.execute(statement("analysis/check/insert_headers"))
 
 
 def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
@@ -127,22 +127,22 @@ def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
     parameters = {"version_ids": ids}
     with engine.transaction() as cursor:
         cursor.execute("DELETE FROM altered_frames WHERE version_id IN (SELECT unnest($version_ids))", parameters)
-        cursor.execute(statement("check/altered_versions"), parameters)
-        cursor.execute(statement("temp/json_objects"))
-        keys = [key for (key,) in cursor.execute(statement("check/published_frames"), parameters).fetchall()]
-        query = statement("queries/frame_json").rstrip().rstrip(";")
+        cursor.execute(statement("analysis/check/altered_versions"), parameters)
+        cursor.execute(statement("store/temp/json_objects"))
+        keys = [key for (key,) in cursor.execute(statement("analysis/check/published_frames"), parameters).fetchall()]
+        query = statement("store/frame_json").rstrip().rstrip(";")
         hashing = f"INSERT INTO hashed_frames SELECT frame_key, md5(json_normalize(frame)) FROM ({query})"  # noqa: S608  # no input in it
-        cursor.execute(statement("check/hashed_frames"))
+        cursor.execute(statement("analysis/check/hashed_frames"))
         for start in range(0, len(keys), FRAMES_AT_ONCE):
             cursor.execute(hashing, {"frame_keys": keys[start : start + FRAMES_AT_ONCE]})
-        cursor.execute(statement("check/altered_frames"))
+        cursor.execute(statement("analysis/check/altered_frames"))
 
 
 def _report(engine: Engine, ids: Sequence[int]) -> CheckReport:
     # The result outlives the call, and with it the cursor that holds the temporary table.
     cursor = engine.cursor()
     with engine.errors():
-        cursor.execute(statement("check/findings"), {"version_ids": ids})
-        rows = cursor.execute(statement("check/finding_counts")).fetchall()
-        findings = cursor.sql(statement("check/ordered_findings"))
+        cursor.execute(statement("analysis/check/findings"), {"version_ids": ids})
+        rows = cursor.execute(statement("analysis/check/finding_counts")).fetchall()
+        findings = cursor.sql(statement("analysis/check/ordered_findings"))
     return CheckReport(findings, {(severity, name): count for severity, name, count in rows})

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from masksdb.staging import Source
 
 
-_SILENT = frozenset(
+SILENT_STATEMENTS = frozenset(
     {
         "ALTER",
         "ATTACH",
@@ -157,8 +157,8 @@ class Database(Training):
         with self._engine.errors():
             for each in cursor.extract_statements(script):
                 values = {name: given[name] for name in each.named_parameters if name in given}
-                result = cursor.sql(_without_end(each.query), params=values or None)
-                if result is not None and each.type.name not in _SILENT:
+                result = cursor.sql(without_end(each.query), params=values or None)
+                if result is not None and each.type.name not in SILENT_STATEMENTS:
                     yield result
 
     def ingest(
@@ -384,13 +384,13 @@ class Database(Training):
         """
         if dataset is not None:
             self.dataset(dataset)
-        return self.sql(statement("queries/versions"), {"dataset": dataset})
+        return self.sql(statement("store/versions"), {"dataset": dataset})
 
 
-def _without_end(statement_text: str) -> str:
+def without_end(statement_text: str) -> str:
     """A statement without its ``;`` and what follows it, for DuckDB puts the text of a relation into other texts.
 
-    >>> _without_end("SELECT ';' AS a; -- and so on;")
+    >>> without_end("SELECT ';' AS a; -- and so on;")
     "SELECT ';' AS a"
     """
     text = statement_text.encode()

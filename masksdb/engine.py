@@ -94,11 +94,11 @@ class Engine:
     def _prepare(self, create: bool) -> None:
         self.connection.execute("SET enable_progress_bar = false")
         if self.read_only or not create:
-            _check_schema(self.connection, self.path, self.read_only)
+            check_schema(self.connection, self.path, self.read_only)
         if not self.read_only:
             if self.path != ":memory:":
                 self.remove_spill()
-            _migrate(self.connection, self.path)
+            migrate(self.connection, self.path)
         self.settings.prefixes = read_prefixes(self.connection)
 
     def add_functions(self) -> None:
@@ -285,7 +285,7 @@ def read_prefixes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(connection.execute("SELECT prefix, replacement FROM uri_prefixes").fetchall())
 
 
-def _migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     applied = _applied(connection)
     _refuse_newer(applied, path)
     missing = [name for name in names("schema") if name not in applied]
@@ -315,7 +315,7 @@ def put_views(connection: duckdb.DuckDBPyConnection, *folders: str, is_new: bool
     connection.execute("INSERT INTO migrations (name) VALUES (?)", [f"{prefix}{digest}"])
 
 
-def _check_schema(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
+def check_schema(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
     applied = _applied(connection)
     if not applied:
         raise SchemaVersionError(f"{path}: a DuckDB file without masksdb's tables; 'masksdb ingest' adds them")

@@ -80,7 +80,7 @@ def _side(cursor: duckdb.DuckDBPyConnection, what: str, name: str, mask_id: str 
         if not slash or name not in names:
             raise
         found = find_version(cursor, name, None)
-    rows = cursor.execute(statement("evaluate/mask_ids"), {"version_id": found.version_id}).fetchall()
+    rows = cursor.execute(statement("analysis/evaluate/mask_ids"), {"version_id": found.version_id}).fetchall()
     ids = [each for (each,) in rows]
     if mask_id is None and len(ids) != 1:
         told = f"has the masks {', '.join(map(repr, ids))}; say which with --{what}-mask" if ids else "has no masks"
@@ -120,8 +120,8 @@ class _Work:
         }
 
     def _bound(self, name: str) -> tuple[str, dict[str, Any]]:
-        """A statement of ``sql/evaluate`` and the values that it names."""
-        text = statement(f"evaluate/{name}").rstrip().rstrip(";")
+        """A statement of ``sql/analysis/evaluate`` and the values that it names."""
+        text = statement(f"analysis/evaluate/{name}").rstrip().rstrip(";")
         named = set(re.findall(r"\$(\w+)", re.sub(r"--[^\n]*", "", text)))
         return text, {name: value for name, value in self.values.items() if name in named}
 

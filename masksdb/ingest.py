@@ -186,7 +186,7 @@ class _Load:
 
     def _replace(self, version_id: int, first_frame_key: int) -> None:
         for name in ("dropped_frames", "hidden_frames"):
-            self.staging.cursor.execute(statement(f"versions/{name}"))
+            self.staging.cursor.execute(statement(f"store/versions/{name}"))
         for name in ("drop_replaced", "hide_replaced"):
             self.run(name, version_id=version_id)
         versions.save_changes(self.staging.cursor, version_id, first_frame_key)
@@ -206,7 +206,7 @@ class _Load:
         places = self._places([*keys, *(first for _, _, _, first in repeated)])
         texts: dict[int, str] = {}
         if self.staging.on_error == "skip":
-            query = statement("queries/frame_json")
+            query = statement("store/frame_json")
             texts = dict(cursor.execute(query, {"frame_keys": list(keys.values())}).fetchall())
         reasons = {}
         for record, _, name, first in repeated:
@@ -215,7 +215,7 @@ class _Load:
         reasons |= {record: (fault["json_path"], _fault_reason(fault)) for record, _, fault in faulty}
         for record, (json_path, reason) in sorted(reasons.items()):
             self._refuse(*places[record], reason, json_path=json_path, text=texts.get(keys[record]))
-        cursor.execute(statement("versions/dropped_frames"))
+        cursor.execute(statement("store/versions/dropped_frames"))
         cursor.execute("INSERT INTO dropped_frames SELECT unnest($keys)", {"keys": list(keys.values())})
         versions.delete_dropped(cursor)
         cursor.execute("DELETE FROM incoming WHERE record IN (SELECT unnest($records))", {"records": list(keys)})

@@ -30,7 +30,7 @@ FIRST_SEGMENT = 1_000_000
 
 
 class _Source(NamedTuple):
-    """A row of ``queries/written_frames``."""
+    """A row of ``exchange/export/written_frames``."""
 
     frame_key: int
     frame_id: str
@@ -47,7 +47,7 @@ class _Source(NamedTuple):
 
 
 class _Roi(NamedTuple):
-    """A row of ``queries/written_regions``."""
+    """A row of ``exchange/export/written_regions``."""
 
     frame_key: int
     source_index: int | None
@@ -106,7 +106,7 @@ class OutFrames:
     @cached_property
     def _mask_rows(self) -> list[tuple[str, int]]:
         with self.engine.reading() as cursor:
-            return cursor.execute(statement("queries/written_masks"), {"version_id": self.version_id}).fetchall()
+            return cursor.execute(statement("exchange/export/written_masks"), {"version_id": self.version_id}).fetchall()
 
     @cached_property
     def _labelled_masks(self) -> set[str]:
@@ -128,7 +128,7 @@ class OutFrames:
     def _sources(self) -> list[_Source]:
         with self.engine.reading() as cursor:
             parameters = {"version_id": self.version_id, "frame_ids": None}
-            rows = cursor.execute(statement("queries/written_frames"), parameters).fetchall()
+            rows = cursor.execute(statement("exchange/export/written_frames"), parameters).fetchall()
         return [_Source(*row) for row in rows]
 
     @cached_property
@@ -199,7 +199,7 @@ class OutFrames:
             "segments": self._has_segments,
         }
         with self.engine.reading() as cursor:
-            table = cursor.sql(statement("queries/written_regions"), params=parameters).to_arrow_table()
+            table = cursor.sql(statement("exchange/export/written_regions"), params=parameters).to_arrow_table()
         found: dict[tuple[int, int], list[_Roi]] = {}
         columns = [_float_lists(table[name]) if name == "poly" else table[name].to_pylist() for name in _Roi._fields]
         for values in zip(*columns, strict=True):

@@ -107,7 +107,7 @@ def _known(engine: Engine, wanted: Sequence[_Pair]) -> dict[int, tuple[str | Non
     """The fingerprints of the pairs that have been compared, by their place."""
     with engine.reading() as cursor:
         cursor.register("wanted_pairs", pa.table(_sides(wanted), _WANTED))
-        found = cursor.execute(statement("pairs/known")).fetchall()
+        found = cursor.execute(statement("analysis/compare/known")).fetchall()
     return {place: (left, right) for place, left, right in found}
 
 
@@ -155,7 +155,7 @@ def _compare(engine: Engine, pairs: Sequence[_Pair], now: Mapping[MaskRef, str |
         cursor.register("new_pairs", pa.table(columns, _PAIRS))
         cursor.register("new_values", _values_table(shared))
         for name in ("delete_pairs", "insert_pairs", "insert_values"):
-            cursor.execute(statement(f"pairs/{name}"))
+            cursor.execute(statement(f"analysis/compare/{name}"))
     return failures
 
 

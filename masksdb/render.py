@@ -39,7 +39,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class _Source(NamedTuple):
-    """A source of a frame, as ``queries/drawn_sources`` gives it."""
+    """A source of a frame, as ``analysis/render/drawn_sources`` gives it."""
 
     frame_id: str
     frame_key: int
@@ -52,7 +52,7 @@ class _Source(NamedTuple):
 
 
 class _Region(NamedTuple):
-    """A region to draw, as ``queries/drawn_regions`` gives it."""
+    """A region to draw, as ``analysis/render/drawn_regions`` gives it."""
 
     frame_key: int
     source_index: int | None
@@ -179,15 +179,15 @@ def _queried(
     with engine.reading() as cursor:
         version_id = find_version(cursor, dataset, version).version_id
         parameters = {"version_id": version_id, "frame_ids": list(dict.fromkeys(frame_ids))}
-        sources = [_Source(*row) for row in cursor.execute(statement("queries/drawn_sources"), parameters).fetchall()]
+        sources = [_Source(*row) for row in cursor.execute(statement("analysis/render/drawn_sources"), parameters).fetchall()]
         found = {source.frame_id for source in sources}
         for frame_id in frame_ids:
             if frame_id not in found:
                 where = f"{dataset}/{version}" if version else dataset
                 raise missing_frame(cursor, version_id, where, frame_id)
         keys = {"version_id": version_id, "frame_keys": list({source.frame_key for source in sources})}
-        regions = [_Region(*row) for row in cursor.execute(statement("queries/drawn_regions"), keys).fetchall()]
-        rows = cursor.execute(statement("queries/drawn_labels"), {"version_id": version_id}).fetchall()
+        regions = [_Region(*row) for row in cursor.execute(statement("analysis/render/drawn_regions"), keys).fetchall()]
+        rows = cursor.execute(statement("analysis/render/drawn_labels"), {"version_id": version_id}).fetchall()
     return sources, regions, [_label(labels) for (labels,) in rows]
 
 

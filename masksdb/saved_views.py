@@ -88,7 +88,7 @@ def result_hash(engine: Engine, definition: Definition) -> str:
     """
     made = view_sql.selected(engine, definition)
     with engine.reading() as cursor:
-        row = cursor.execute(made.text(statement("dataview/hash")), made.values.bound).fetchone()
+        row = cursor.execute(made.text(statement("clearml/views/hash")), made.values.bound).fetchone()
     assert row is not None
     asked = json.loads(definition.to_json())
     if definition.order != IterationOrder.random:

@@ -133,7 +133,7 @@ class Evaluation:
         skipped: those left out, without a prediction or of another size.
         notes: what a person should know.
         metrics: the figures over all masks by their names.
-        classes: one row per class, as ``sql/evaluate/class_scores.sql`` gives them.
+        classes: one row per class, as ``sql/analysis/evaluate/class_scores.sql`` gives them.
         groups: one row per group of ``by`` with its figures; none without it.
         group_classes: one row per group and class.
         panoptic: one row per class of segments.

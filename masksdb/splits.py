@@ -115,7 +115,7 @@ def split(
         row = find_version(cursor, dataset, version)
         keys = {"version_id": row.version_id, "name": name}
         _group(cursor, by, row.version_id)
-        groups = cursor.execute(statement("splits/groups"), {"seed": seed}).fetchall()
+        groups = cursor.execute(statement("training/splits/groups"), {"seed": seed}).fetchall()
         sizes = [frames for _, frames in groups]
         chosen = deal(sizes, wanted)
         if balance and groups:
@@ -123,10 +123,10 @@ def split(
         cursor.execute("DELETE FROM splits WHERE version_id = $version_id AND name = $name", keys)
         names = list(parts)
         values = {"group_keys": [key for key, _ in groups], "parts": [names[part] for part in chosen]}
-        cursor.execute(statement("splits/insert"), {**keys, **values, "grouped_by": by})
+        cursor.execute(statement("training/splits/insert"), {**keys, **values, "grouped_by": by})
         (ungrouped,) = cursor.execute("SELECT count(*) FROM grouped WHERE group_name IS NULL").fetchall()[0]
         cursor.execute("DROP TABLE grouped")
-        shares = {each[0]: each[1:] for each in cursor.execute(statement("splits/shares"), keys).fetchall()}
+        shares = {each[0]: each[1:] for each in cursor.execute(statement("training/splits/shares"), keys).fetchall()}
     made = tuple(Part(part, share, *shares.get(part, (0, 0, 0.0))) for part, share in parts.items())
     notes = (
         [f"{by} is NULL for {ungrouped:,} of {sum(sizes):,} frames; each is a group of its own"] if ungrouped else []
@@ -167,7 +167,7 @@ def _group(cursor: duckdb.DuckDBPyConnection, by: str, version_id: int) -> None:
 
 def _pixels(cursor: duckdb.DuckDBPyConnection, group_keys: Sequence[str], version_id: int) -> Integers:
     """The share of each class's pixels that each group has, shape (groups, classes), in millionths."""
-    rows = cursor.execute(statement("splits/pixels"), {"version_id": version_id}).fetchall()
+    rows = cursor.execute(statement("training/splits/pixels"), {"version_id": version_id}).fetchall()
     if not rows:
         raise UsageError("balance: no pixels of classes are known; run 'masksdb analyze' first")
     places = {key: place for place, key in enumerate(group_keys)}

@@ -96,8 +96,8 @@ class Staging:
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
-        """Execute a statement of ``sql/ingest/``."""
-        return self.cursor.execute(statement(f"ingest/{name}"), parameters or None)
+        """Execute a statement of ``sql/exchange/ingest/``."""
+        return self.cursor.execute(statement(f"exchange/ingest/{name}"), parameters or None)
 
     def with_memory(self, work: Callable[[], Result], limit: int = MEMORY_LIMIT) -> Result:
         """What ``work`` returns within a memory limit, done again with all memory where that is not enough."""
@@ -110,7 +110,7 @@ class Staging:
 
     def stage(self, sources: Iterable[Source], media_root: str | None, format: str) -> None:
         """Parse all records."""
-        for name in ("temp/json_columns", "temp/json_objects"):
+        for name in ("store/temp/json_columns", "store/temp/json_objects"):
             self.cursor.execute(statement(name))
         self.run("staged")
         for source in sources:

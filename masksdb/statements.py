@@ -23,7 +23,7 @@ def statement(name: str) -> str:
 def names(folder: str) -> tuple[str, ...]:
     """The names of the files in ``sql/<folder>/``, in the order in which DuckDB exports and imports views.
 
-    >>> names("temp")
+    >>> names("store/temp")
     ('temp/json_columns', 'temp/json_objects')
     """
     stems = (path.stem for path in (_ROOT / folder).glob("*.sql"))

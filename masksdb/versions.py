@@ -61,7 +61,7 @@ def find_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str |
 
 def list_versions(cursor: duckdb.DuckDBPyConnection, dataset: str) -> list[VersionRow]:
     """The versions of a dataset, drafts first, then the newest first."""
-    rows = cursor.execute(statement("versions/find"), {"dataset": dataset}).fetchall()
+    rows = cursor.execute(statement("store/versions/find"), {"dataset": dataset}).fetchall()
     return [VersionRow(*row) for row in rows]
 
 
@@ -113,7 +113,7 @@ def details(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetail
     Raises:
         NotFoundError: it has been deleted.
     """
-    row = cursor.execute(statement("versions/details"), {"version_id": version_id}).fetchone()
+    row = cursor.execute(statement("store/versions/details"), {"version_id": version_id}).fetchone()
     if row is None:
         raise NotFoundError(f"version {version_id}: deleted since it was opened; get another from its dataset")
     found = VersionDetails(*row)
@@ -170,10 +170,10 @@ def create_version(
     version_id = int(row[0])
     for position, parent_id in enumerate(parents):
         cursor.execute("INSERT INTO version_parents VALUES (?, ?, ?)", [version_id, position, parent_id])
-    cursor.execute(statement("versions/insert_lineage"), {"version_id": version_id})
+    cursor.execute(statement("store/versions/insert_lineage"), {"version_id": version_id})
     if len(parents) > 1:
-        cursor.execute(statement("versions/dropped_frames"))
-        cursor.execute(statement("versions/hidden_by_merge"), {"version_id": version_id})
+        cursor.execute(statement("store/versions/dropped_frames"))
+        cursor.execute(statement("store/versions/hidden_by_merge"), {"version_id": version_id})
         save_changes(cursor, version_id)
     return VersionRow(version_id, version, "draft")
 
@@ -209,7 +209,7 @@ def refuse_published(cursor: duckdb.DuckDBPyConnection, version_id: int) -> Vers
 
 def publish_version(cursor: duckdb.DuckDBPyConnection, version_id: int) -> None:
     """Freeze a version; publishing twice changes nothing."""
-    cursor.execute(statement("versions/publish"), {"version_id": version_id})
+    cursor.execute(statement("store/versions/publish"), {"version_id": version_id})
 
 
 def create_snapshot(
@@ -275,7 +275,7 @@ def delete_version(cursor: duckdb.DuckDBPyConnection, version_id: int, *, force:
     name = f"{found.dataset_name}/{found.version_name}"
     if found.status == "published" and not force:
         raise VersionPublishedError(f"{name}: published; force=True (--force) deletes it all the same")
-    heirs = [name for (name,) in cursor.execute(statement("versions/heirs"), {"version_id": version_id}).fetchall()]
+    heirs = [name for (name,) in cursor.execute(statement("store/versions/heirs"), {"version_id": version_id}).fetchall()]
     if heirs:
         raise UsageError(f"{name}: {', '.join(map(repr, heirs[:3]))} inherit from it; delete them first")
     _delete_rows(cursor, [version_id])
@@ -301,9 +301,9 @@ def delete_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str, *, with_vers
 
 
 def _delete_rows(cursor: duckdb.DuckDBPyConnection, version_ids: list[int]) -> None:
-    cursor.execute(statement("versions/dropped_frames"))
+    cursor.execute(statement("store/versions/dropped_frames"))
     for version_id in version_ids:
-        cursor.execute(statement("versions/drop_saved"), {"version_id": version_id})
+        cursor.execute(statement("store/versions/drop_saved"), {"version_id": version_id})
     delete_dropped(cursor)
     for table in ("frame_shadows", "version_lineage", "version_parents", "versions"):
         cursor.execute(f"DELETE FROM {table} WHERE version_id IN (SELECT unnest(?))", [version_ids])  # noqa: S608  # no input in it
@@ -318,19 +318,19 @@ def delete_frames(cursor: duckdb.DuckDBPyConnection, version_id: int, frame_ids:
     """
     found = refuse_published(cursor, version_id)
     parameters = {"version_id": version_id, "frame_ids": list(frame_ids)}
-    missing = cursor.execute(statement("versions/unlisted_frame_ids"), parameters).fetchone()
+    missing = cursor.execute(statement("store/versions/unlisted_frame_ids"), parameters).fetchone()
     if missing:
         raise missing_frame(cursor, version_id, f"{found.dataset_name}/{found.version_name}", missing[0])
     for name in ("dropped_frames", "hidden_frames"):
-        cursor.execute(statement(f"versions/{name}"))
+        cursor.execute(statement(f"store/versions/{name}"))
     for name in ("drop_deleted", "hide_deleted"):
-        cursor.execute(statement(f"versions/{name}"), parameters)
+        cursor.execute(statement(f"store/versions/{name}"), parameters)
     save_changes(cursor, version_id)
 
 
 def missing_frame(cursor: duckdb.DuckDBPyConnection, version_id: int, where: str, frame_id: str) -> NotFoundError:
     """The error for a frame id that a version does not have, with near ones."""
-    query = statement("queries/near_frame_ids")
+    query = statement("store/near_frame_ids")
     near = cursor.execute(query, {"version_id": version_id, "frame_id": frame_id}).fetchall()
     return NotFoundError.named("frame", frame_id, where, [name for (name,) in near])
 
@@ -344,8 +344,8 @@ def save_changes(cursor: duckdb.DuckDBPyConnection, version_id: int, first_frame
         first_frame_key: the first of the frames that the version has saved anew.
     """
     parameters = {"version_id": version_id, "first_frame_key": first_frame_key}
-    cursor.execute(statement("versions/update_saved_hash"), parameters)
-    cursor.execute(statement("versions/insert_shadows"), {"version_id": version_id})
+    cursor.execute(statement("store/versions/update_saved_hash"), parameters)
+    cursor.execute(statement("store/versions/insert_shadows"), {"version_id": version_id})
     delete_dropped(cursor)
 
 
@@ -353,7 +353,7 @@ def delete_dropped(cursor: duckdb.DuckDBPyConnection) -> None:
     """Delete the frames in ``dropped_frames`` with all that belongs to them."""
     row = cursor.execute("SELECT count(*) FROM dropped_frames").fetchone()
     if row and row[0]:
-        cursor.execute(statement("versions/delete_dropped"))
+        cursor.execute(statement("store/versions/delete_dropped"))
 
 
 def set_metadata(cursor: duckdb.DuckDBPyConnection, version_id: int, metadata: Mapping[str, Any]) -> None:

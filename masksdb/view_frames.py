@@ -75,11 +75,11 @@ def frames_of(engine: Engine, keys: Sequence[Key], labels: Mapping[str, str]) ->
     made.tables["wanted"] = "SELECT unnest($frame_keys) AS frame_key, unnest($version_ids) AS version_id"
     made.add(label_lists="chunk_lists", mapped_labels="labels")
     with engine.reading() as cursor:
-        cursor.execute(statement("temp/json_objects"))
-        rows = cursor.execute(statement("dataview/chunk_frames"), values).fetchall()
+        cursor.execute(statement("store/temp/json_objects"))
+        rows = cursor.execute(statement("clearml/views/chunk_frames"), values).fetchall()
         frame_keys = {"frame_keys": list(dict.fromkeys(values["frame_keys"]))}
-        texts = dict(cursor.execute(statement("queries/frame_json"), frame_keys).fetchall())
-        found = cursor.execute(made.text(statement("dataview/chunk_labels")), {**values, **labels}).fetchall()
+        texts = dict(cursor.execute(statement("store/frame_json"), frame_keys).fetchall())
+        found = cursor.execute(made.text(statement("clearml/views/chunk_labels")), {**values, **labels}).fetchall()
     mapped: dict[Key, dict[int, tuple[list[str], int]]] = {}
     for frame_key, version_id, roi_index, names, number in found:
         mapped.setdefault((frame_key, version_id), {})[roi_index] = (names, number)

@@ -45,17 +45,17 @@ class Statement:
     values: Values = field(default_factory=Values)
 
     def add(self, **files: str) -> None:
-        """Add tables whose SQL is in ``sql/dataview/``."""
+        """Add tables whose SQL is in ``sql/clearml/views/``."""
         for name, file in files.items():
-            self.tables[name] = statement(f"dataview/{file}").rstrip()
+            self.tables[name] = statement(f"clearml/views/{file}").rstrip()
 
     def text(self, end: str) -> str:
         """The statement that ends with the SQL of ``end``."""
-        tables = ",\n".join(f"{name} AS (\n{_indented(sql)}\n)" for name, sql in self.tables.items())
+        tables = ",\n".join(f"{name} AS (\n{indented(sql)}\n)" for name, sql in self.tables.items())
         return f"WITH {tables}\n{end.rstrip()}\n"
 
 
-def _indented(sql: str) -> str:
+def indented(sql: str) -> str:
     return "\n".join(f"    {line}" if line else "" for line in sql.splitlines())
 
 
@@ -84,7 +84,7 @@ def selected(engine: Engine, definition: Definition, *, with_limit: bool = True)
         made.values.bound["seed"] = definition.random_seed
     if with_limit and definition.maximum_number_of_frames is not None:
         limit = made.values.bind(definition.maximum_number_of_frames)
-        made.tables["selected"] = f"SELECT * FROM (\n{_indented(made.tables['selected'])}\n)\nWHERE place < {limit}"  # noqa: S608  # no input in it
+        made.tables["selected"] = f"SELECT * FROM (\n{indented(made.tables['selected'])}\n)\nWHERE place < {limit}"  # noqa: S608  # no input in it
     return made
 
 
@@ -103,7 +103,7 @@ def add_rows(made: Statement, engine: Engine, definition: Definition) -> None:
 
 
 def label_values(engine: Engine, definition: Definition) -> dict[str, str]:
-    """The values that ``sql/dataview/labels.sql`` takes: mapping rules and label numbers, as JSON."""
+    """The values that ``sql/clearml/views/labels.sql`` takes: mapping rules and label numbers, as JSON."""
     rules = []
     for rule in definition.mapping_rules:
         found = None if _names_nothing(rule) else [each.version_id for each in _explicit(engine, rule)]
@@ -115,7 +115,7 @@ def counts(engine: Engine, definition: Definition) -> tuple[int, list[int]]:
     """How many frames a view has, and how many each of its queries."""
     made = pool(engine, definition)
     with engine.reading() as cursor:
-        rows = cursor.execute(made.text(statement("dataview/counts")), made.values.bound).fetchall()
+        rows = cursor.execute(made.text(statement("clearml/views/counts")), made.values.bound).fetchall()
     found = dict(rows)
     return found[None], [found.get(index, 0) for index in range(len(definition.queries))]
 

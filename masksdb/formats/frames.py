@@ -2,7 +2,7 @@
 
 A file holds JSON lines, one array, one object per frame, or one object whose ``frames`` is an array. What is compressed
 or is no regular file is copied out first, so that what is cut off or broken is found before anything is read. Reading
-itself is SQL: ``sql/ingest/records_<shape>.sql``.
+itself is SQL: ``sql/exchange/ingest/records_<shape>.sql``.
 """
 
 from __future__ import annotations
