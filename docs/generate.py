@@ -24,12 +24,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 import masksdb
-from masksdb.check import VIEWS
-from masksdb.cli import cli
+from masksdb.analysis.check import VIEWS
+from masksdb.cli.app import cli
+from masksdb.cli.output import write_rows
 from masksdb.formats.registry import FORMATS, layout_module
-from masksdb.output import write_rows
-from masksdb.registration import FUNCTIONS
-from masksdb.statements import names, statement
+from masksdb.pixels.functions.registration import FUNCTIONS
+from masksdb.store.sql import names, statement
 
 ROOT = Path(__file__).parent.parent
 STREET = ROOT / "fixtures" / "street"

@@ -13,11 +13,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from masksdb.annotations import ImageAnnotation
-    from masksdb.clearml import Dataset, DatasetVersion
+    from masksdb.clearml.annotations import ImageAnnotation
+    from masksdb.clearml.dataset import Dataset, DatasetVersion
+    from masksdb.clearml.dataview import DataView
+    from masksdb.clearml.default_database import set_default
+    from masksdb.clearml.frame_group import FrameGroup
+    from masksdb.clearml.single_frame import SingleFrame
+    from masksdb.clearml.views.definition import IterationOrder
     from masksdb.database import Database, connect
-    from masksdb.dataview import DataView
-    from masksdb.engine import set_default
     from masksdb.errors import (
         DatabaseLockedError,
         IngestError,
@@ -30,11 +33,9 @@ if TYPE_CHECKING:
         UsageError,
         VersionPublishedError,
     )
-    from masksdb.frame_group import FrameGroup
-    from masksdb.pixels import register, to_numpy
-    from masksdb.single_frame import SingleFrame
-    from masksdb.types import IngestReport
-    from masksdb.view_model import IterationOrder
+    from masksdb.exchange.ingest import IngestReport
+    from masksdb.pixels.functions.registration import register
+    from masksdb.pixels.read import to_numpy
 
 __version__ = "0.1.0"
 
@@ -65,19 +66,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DataView": "dataview",
+    "DataView": "clearml.dataview",
     "Database": "database",
-    "Dataset": "clearml",
-    "DatasetVersion": "clearml",
-    "FrameGroup": "frame_group",
-    "ImageAnnotation": "annotations",
-    "IngestReport": "types",
-    "IterationOrder": "view_model",
-    "SingleFrame": "single_frame",
+    "Dataset": "clearml.dataset",
+    "DatasetVersion": "clearml.dataset",
+    "FrameGroup": "clearml.frame_group",
+    "ImageAnnotation": "clearml.annotations",
+    "IngestReport": "exchange.ingest",
+    "IterationOrder": "clearml.views.definition",
+    "SingleFrame": "clearml.single_frame",
     "connect": "database",
-    "register": "pixels",
-    "set_default": "engine",
-    "to_numpy": "pixels",
+    "register": "pixels.functions.registration",
+    "set_default": "clearml.default_database",
+    "to_numpy": "pixels.read",
 }
 """The modules of the public names; those of errors are all in one."""
 

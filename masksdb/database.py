@@ -10,47 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-import masksdb.export
-import masksdb.ingest
-from masksdb import catalog, pixels, versions
-from masksdb.changes import VersionChanges, version_changes
-from masksdb.clearml import Dataset, DatasetVersion
-from masksdb.engine import Engine, open_engine
-from masksdb.export import find_frame
+from masksdb.analysis.settings import OPACITY
+from masksdb.clearml.dataset import Dataset, DatasetVersion
+from masksdb.exchange import export_frames
+from masksdb.exchange import ingest as ingesting
+from masksdb.exchange.ingest import IngestReport
+from masksdb.exchange.staging import OnError
 from masksdb.formats.registry import AUTO, FRAMES
-from masksdb.statements import statement
-from masksdb.training import Training
-from masksdb.types import LOSSY_TOLERANCE, OPACITY, DecodeErrors, IngestReport, OnError
+from masksdb.pixels import read as pixels
+from masksdb.pixels.settings import LOSSY_TOLERANCE, DecodeErrors
+from masksdb.store import catalog, versions
+from masksdb.store.changes import VersionChanges, version_changes
+from masksdb.store.engine import Engine, open_engine
+from masksdb.store.frames import find_frame
+from masksdb.store.script import SILENT_STATEMENTS, without_end
+from masksdb.store.sql import statement
+from masksdb.training import as_torch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
-    from masksdb.analyze import AnalyzeReport
-    from masksdb.check import CheckReport
-    from masksdb.loss import LossReport
-    from masksdb.pixels import MaskLike
-    from masksdb.scores import Evaluation
-    from masksdb.staging import Source
-
-
-SILENT_STATEMENTS = frozenset(
-    {
-        "ALTER",
-        "ATTACH",
-        "CHECKPOINT",
-        "CREATE",
-        "DETACH",
-        "DROP",
-        "LOAD",
-        "PRAGMA",
-        "PREPARE",
-        "SET",
-        "TRANSACTION",
-        "VACUUM",
-    }
-)
-"""Kinds of statements that have no result worth printing."""
+    from masksdb.analysis.analyze import AnalyzeReport
+    from masksdb.analysis.check import CheckReport
+    from masksdb.analysis.scores import Evaluation
+    from masksdb.exchange.loss import LossReport
+    from masksdb.exchange.staging import Source
+    from masksdb.pixels.read import MaskLike
+    from masksdb.training.arrays import FrameArrays
+    from masksdb.training.splits import SplitReport
+    from masksdb.training.torch_frames import TorchFrames
 
 
 def connect(
@@ -83,7 +72,7 @@ def connect(
     return Database(open_engine(path, read_only=read_only, create=create, decode_errors=decode_errors))
 
 
-class Database(Training):
+class Database:
     """An open database file. Get one with :func:`connect`."""
 
     def __init__(self, engine: Engine) -> None:
@@ -171,8 +160,8 @@ class Database(Training):
         on_error: OnError = "stop",
         rasterize: str | os.PathLike[str] | None = None,
     ) -> IngestReport:
-        """Read frames into a draft version; see :func:`masksdb.ingest.ingest`."""
-        return masksdb.ingest.ingest(
+        """Read frames into a draft version; see :func:`masksdb.exchange.ingest.ingest`."""
+        return ingesting.ingest(
             self._engine,
             *sources,
             dataset=dataset,
@@ -198,12 +187,12 @@ class Database(Training):
         """Write the frames of a version to a file, or in the layout of another tool into a new folder.
 
         Returns:
-            How many frames were written (see :func:`masksdb.export.export`); of another layout what was lost on the
-            way (see :func:`masksdb.convert.convert`).
+            How many frames were written (see :func:`masksdb.exchange.export_frames.export`); of another layout what
+            was lost on the way (see :func:`masksdb.exchange.export_layout.convert`).
         """
         if format == FRAMES:
-            return masksdb.export.export(self._engine, out, dataset=dataset, version=version)
-        conversion = importlib.import_module("masksdb.convert")
+            return export_frames.export(self._engine, out, dataset=dataset, version=version)
+        conversion = importlib.import_module("masksdb.exchange.export_layout")
         report: LossReport = conversion.convert(
             self._engine,
             out,
@@ -291,11 +280,11 @@ class Database(Training):
         return DatasetVersion(self._engine, child)
 
     def changes(self, dataset: str, from_version: str, to_version: str) -> VersionChanges:
-        """What differs between two versions of a dataset; see :func:`masksdb.changes.version_changes`."""
+        """What differs between two versions of a dataset; see :func:`masksdb.store.changes.version_changes`."""
         return version_changes(self._engine, dataset, from_version, to_version)
 
     def read_mask(self, mask: MaskLike) -> npt.NDArray[Any]:
-        """The pixels of a mask as stored; see :func:`masksdb.pixels.read_mask`."""
+        """The pixels of a mask as stored; see :func:`masksdb.pixels.read.read_mask`."""
         return pixels.read_mask(self._engine.settings, mask)
 
     def iter_masks(
@@ -323,15 +312,15 @@ class Database(Training):
         tolerance: int = LOSSY_TOLERANCE,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> AnalyzeReport:
-        """Read all masks once and keep what is in them in tables; see :func:`masksdb.analyze.analyze`."""
-        analysis = importlib.import_module("masksdb.analyze")
+        """Read all masks once and keep what is in them in tables; see :func:`masksdb.analysis.analyze.analyze`."""
+        analysis = importlib.import_module("masksdb.analysis.analyze")
         report: AnalyzeReport = analysis.analyze(
             self._engine, dataset, version, with_rle=with_rle, tolerance=tolerance, progress=progress
         )
         return report
 
     def check(self, dataset: str | None = None, version: str | None = None, **options: Any) -> CheckReport:
-        """Look at all masks and images, and tell what is wrong with them; see :func:`masksdb.check.check`.
+        """Look at all masks and images, and tell what is wrong with them; see :func:`masksdb.analysis.check.check`.
 
         >>> with connect(":memory:") as db:
         ...     frame = {"id": "a", "sources": [{"id": "s"}], "rois": [{"label": ["car"], "mask": {"value": [7]}}]}
@@ -340,7 +329,7 @@ class Database(Training):
         1 error, 0 warnings, 0 notes
           error: roi_without_mask: 1
         """
-        checking = importlib.import_module("masksdb.check")
+        checking = importlib.import_module("masksdb.analysis.check")
         report: CheckReport = checking.check(self._engine, dataset, version, **options)
         return report
 
@@ -353,8 +342,8 @@ class Database(Training):
         mask: str | None = None,
         opacity: float = OPACITY,
     ) -> Image:
-        """A picture of frames under their masks, to ``save()`` or to show; see :func:`masksdb.render.render`."""
-        rendering = importlib.import_module("masksdb.render")
+        """A picture of frames under their masks, to ``save()`` or show; see :func:`masksdb.analysis.render.render`."""
+        rendering = importlib.import_module("masksdb.analysis.render")
         picture: Image = rendering.render(
             self._engine, frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity
         )
@@ -368,11 +357,11 @@ class Database(Training):
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         **options: Any,
     ) -> Evaluation:
-        """How well masks fit those of another version, named as ``DATASET/VERSION``; see :mod:`masksdb.evaluate`.
+        """How well masks fit those of another version, as ``DATASET/VERSION``; see :mod:`masksdb.analysis.evaluate`.
 
-        ``options`` are those of :class:`masksdb.scores.Options`.
+        ``options`` are those of :class:`masksdb.analysis.scores.Options`.
         """
-        evaluating, scores = map(importlib.import_module, ("masksdb.evaluate", "masksdb.scores"))
+        evaluating, scores = map(importlib.import_module, ("masksdb.analysis.evaluate", "masksdb.analysis.scores"))
         found: Evaluation = evaluating.evaluate(self._engine, truth, prediction, scores.Options(**options), progress)
         return found
 
@@ -386,15 +375,44 @@ class Database(Training):
             self.dataset(dataset)
         return self.sql(statement("store/versions"), {"dataset": dataset})
 
+    def arrays(
+        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, **options: Any
+    ) -> FrameArrays:
+        """The images of a query and their class masks as numpy arrays, by index.
 
-def without_end(statement_text: str) -> str:
-    """A statement without its ``;`` and what follows it, for DuckDB puts the text of a relation into other texts.
+        Args:
+            query: SQL with a row for each region: ``source_uri``, the image; ``class``, a number; ``mask`` and
+                ``mask_value``, or ``rle`` or ``poly``. More columns: :func:`masksdb.training.arrays.query_arrays`.
+            parameters: values of the query, by name or in order.
+            options: ``void``, ``images``, ``crop``, ``size``, ``seed``: :class:`masksdb.training.arrays.Options`.
 
-    >>> without_end("SELECT ';' AS a; -- and so on;")
-    "SELECT ';' AS a"
-    """
-    text = statement_text.encode()
-    for offset, kind in reversed(duckdb.tokenize(statement_text)):
-        if kind != duckdb.token_type.comment:
-            return (text[:offset] if text[offset : offset + 1] == b";" else text).decode()
-    return statement_text
+        Raises:
+            UsageError: a column is missing or of another type.
+        """
+        batches = importlib.import_module("masksdb.training.arrays")
+        relation = self.sql(query, parameters)
+        with self._engine.errors():
+            rows = relation.to_arrow_table()
+        found: FrameArrays = batches.query_arrays(self._engine, rows, **options)
+        return found
+
+    def torch_dataset(
+        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, **options: Any
+    ) -> TorchFrames:
+        """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`."""
+        return as_torch(self.arrays(query, parameters, **options))
+
+    def split(
+        self,
+        dataset: str,
+        version: str | None,
+        parts: Mapping[str, float],
+        **options: Any,
+    ) -> SplitReport:
+        """Deal frames out to parts, no group torn apart; see :func:`masksdb.training.splits.split`.
+
+        ``options`` are ``by``, ``seed``, ``balance`` and ``name``.
+        """
+        splits = importlib.import_module("masksdb.training.splits")
+        report: SplitReport = splits.split(self._engine, dataset, version, parts, **options)
+        return report

@@ -9,7 +9,8 @@
     ├── SchemaVersionError      a file from another version of masksdb
     ├── UnsupportedFormatError  a format, or a use of it, that masksdb does not know
     ├── DatabaseLockedError     the file is open for writing elsewhere
-    └── QueryError              SQL that DuckDB refuses
+    ├── QueryError              SQL that DuckDB refuses
+    └── LossRefusedError        an export that would lose something, where that is refused
 
 Every message is one sentence: where, what was found, what was expected, what to do.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class MasksDBError(Exception):
@@ -114,3 +116,15 @@ class DatabaseLockedError(MasksDBError):
 
 class QueryError(MasksDBError):
     """SQL that DuckDB refuses."""
+
+
+class LossRefusedError(MasksDBError):
+    """An export that would lose something, where that was not wanted.
+
+    Attributes:
+        report: what it would lose, a ``LossReport``.
+    """
+
+    def __init__(self, report: Any) -> None:
+        self.report = report
+        super().__init__(f"{report.path}: the export loses something, so nothing was written; see the report")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from common import ROOT, Outcome
+from support.common import ROOT, Outcome
 
 import masksdb
 from masksdb import cli
-from masksdb.engine import close_defaults
+from masksdb.clearml.default_database import close_defaults
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import av
 import pytest
-from common import ROOT
 from PIL import Image, ImageChops
+from support.common import ROOT
 
 import masksdb
 

@@ -1,1 +1,3 @@
 """Dataset layouts, one module each."""
+
+from __future__ import annotations

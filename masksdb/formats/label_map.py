@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from masksdb.formats import plain_yaml
-from masksdb.formats.tree import BACKGROUND, VOID, Tree, open_file, read_text
+from masksdb.formats.reading import BACKGROUND, VOID, Tree, open_file, read_text
 
 Colour = tuple[int, int, int]
 
 VOIDS = frozenset({VOID, "ignore", "ignored", "unlabelled", "unlabeled"})
 """Names of classes that count for nothing."""
+
 _NAMES = re.compile(
     r"(?i)_?(labels?|class(es)?|(label|class)_?(colou?rs|map|names|dict)|colou?r_?map|palette|categories|dataset_meta)"
 )
 """Names, without suffix, of files that must be label maps."""
+
 _SIGNS = {
     ".csv": re.compile(rb"(?i)\A[^\n]*\bname[^\n]*\br(ed)?\W+g(reen)?\W+b(lue)?\b"),
     ".json": re.compile(rb'"label_map"\s*:'),
@@ -37,9 +39,13 @@ _SIGNS = {
     ".yml": re.compile(rb"(?m)^names\s*:"),
 }
 """What is in the beginning of other files that are label maps."""
+
 _SUFFIXES = (".json", ".csv", ".txt", ".yaml", ".yml")
+
 _NAME_COLUMNS = ("name", "label", "class", "class_name", "label_name", "category")
+
 _INDEX_COLUMNS = ("index", "id", "value", "class_id", "label_id", "class_index")
+
 _COLOUR_COLUMNS = (("r", "g", "b"), ("red", "green", "blue"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ import numpy.typing as npt
 from PIL import Image
 
 Numbers = npt.NDArray[np.int32]
+
 Colours = npt.NDArray[np.uint8]
 
 VOID_INDEX = 255
 """The index of pixels that count for nothing."""
+
 MOST = 254
 """The highest index that an object or class can have beside void in 8 bits."""
 
@@ -69,10 +70,14 @@ def free_numbers(wanted: Sequence[Sequence[int | None]], most: int = MOST) -> li
     return [number if number is not None else next(free, None) for number in found]
 
 
-def file_name(text: object) -> str:
-    """A text as a name that any file system takes.
+def voc_colour(index: int) -> tuple[int, int, int]:
+    """The colour of an index in the palette of Pascal VOC, which DAVIS uses too: its bits, dealt out in turn.
 
-    >>> file_name("a/b"), file_name("..")
-    ('a_b', '_')
+    >>> [voc_colour(index) for index in (0, 1, 2, 15, 255)]
+    [(0, 0, 0), (128, 0, 0), (0, 128, 0), (192, 128, 128), (224, 224, 192)]
     """
-    return re.sub(r"[^\w.\-+=,@ ]", "_", str(text)).strip(" .") or "_"
+    channels = [0, 0, 0]
+    for place in range(8):
+        for channel in range(3):
+            channels[channel] |= (index >> (3 * place + channel) & 1) << (7 - place)
+    return channels[0], channels[1], channels[2]

@@ -11,10 +11,15 @@ import re
 from typing import Any, NamedTuple
 
 _KEY = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s"'\[\]{},#&*!|>%@`-][^#]*?|-[^\s:][^#]*?)\s*:(?:\s+|$)""")
+
 _TEXT_BLOCK = re.compile(r":\s+[|>][-+]?$")
+
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
+
 _NUMBER = re.compile(r"[-+]?[0-9]{1,4000}")
+
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
+
 _ESCAPES = dict(zip('"\\/ntrbfave0N_LP ', '"\\/\n\t\r\b\f\a\v\x1b\0\x85\xa0\u2028\u2029 ', strict=True))
 
 

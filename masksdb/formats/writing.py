@@ -15,14 +15,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from masksdb import polygons, rle
 from masksdb.errors import MasksDBError
-from masksdb.facts import MaskFacts
-from masksdb.media import locate
-from masksdb.settings import Settings
+from masksdb.pixels import polygons, rle
+from masksdb.pixels.masks import MaskFacts
+from masksdb.pixels.media import locate
+from masksdb.pixels.settings import Settings
+
+
+def file_name(text: object) -> str:
+    """A text as a name that any file system takes.
+
+    >>> file_name("a/b"), file_name("..")
+    ('a_b', '_')
+    """
+    return re.sub(r"[^\w.\-+=,@ ]", "_", str(text)).strip(" .") or "_"
+
 
 Numbers = npt.NDArray[np.int32]
+
 Flags = npt.NDArray[np.bool_]
+
 Colour = tuple[int, int, int]
 
 

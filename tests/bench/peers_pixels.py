@@ -182,7 +182,7 @@ class Decoder(NamedTuple):
 
 
 def decode_masksdb() -> Decode:
-    from masksdb.decode import decode_image
+    from masksdb.pixels.decode import decode_image
 
     return lambda data: decode_image(data, "", pixel_limit=1 << 28).samples
 

@@ -93,7 +93,7 @@ def evaluate(database: str, out: str) -> Outcome:
         answers.append(
             _answer(found.truth_classes, found.predicted_classes, found.confusion, found.metrics["mean_iou"])
         )
-    decodes = importlib.import_module("masksdb.facts").facts_cache.decodes
+    decodes = importlib.import_module("masksdb.pixels.mask_cache").facts_cache.decodes
     return seconds, {"found": answers[0], "is_same": answers[0] == answers[1], "masks": decodes}
 
 

@@ -79,7 +79,13 @@ def convert(source: str, database: str, layout: str, folder: str) -> Outcome:
     import masksdb
 
     # Packages are imported before the clock starts, as Datumaro is.
-    for package in ("duckdb", "pyarrow.compute", "PIL.Image", "masksdb.ingest", "masksdb.convert"):
+    for package in (
+        "duckdb",
+        "pyarrow.compute",
+        "PIL.Image",
+        "masksdb.exchange.ingest",
+        "masksdb.exchange.export_layout",
+    ):
         importlib.import_module(package)
     remove(database)
     remove(folder)

@@ -113,7 +113,7 @@ def analyze(database: str, out: str, with_rle: bool) -> Outcome:
     """``analyze`` of a copy of a database."""
     import masksdb
 
-    importlib.import_module("masksdb.analyze")
+    importlib.import_module("masksdb.analysis.analyze")
     remove(out)
     shutil.copy(database, out)
     seconds: dict[str, float] = {}
@@ -141,7 +141,7 @@ def roi_counts(database: str, repeats: int, rois: int) -> Outcome:
     """One ROI, and several, on one mask of which nothing is known."""
     import masksdb
 
-    cache = importlib.import_module("masksdb.functions").facts_cache
+    cache = importlib.import_module("masksdb.pixels.functions.of_masks").facts_cache
     with masksdb.connect(database, read_only=True) as opened:
 
         def asked(count: int) -> Callable[[], list[Any]]:
@@ -167,7 +167,7 @@ def many_rois(database: str, masks: str, rois_per_mask: int, is_shuffled: bool) 
     seconds: dict[str, float] = {}
     with _opened(database, 0, seconds) as opened:
         rows = opened.sql(SHUFFLED_SUMS if is_shuffled else SUMS).fetchall()
-    decodes = importlib.import_module("masksdb.facts").facts_cache.decodes
+    decodes = importlib.import_module("masksdb.pixels.mask_cache").facts_cache.decodes
     return seconds, {"decodes": decodes, "is_right": dict(rows) == _label_sums(_masks(masks), rois_per_mask)}
 
 
@@ -257,7 +257,7 @@ def threads_beside(database: str, others: list[str], seconds_long: float) -> Out
     """
     import masksdb
 
-    cache = importlib.import_module("masksdb.facts").facts_cache
+    cache = importlib.import_module("masksdb.pixels.mask_cache").facts_cache
     cache.limit_bytes = 4 << 20
     paths = [database, *others]
     with contextlib.ExitStack() as stack:
@@ -308,13 +308,13 @@ def _opened(
     """An open database and a clock from before it is opened to when it is closed; 0 threads are as many as it takes."""
     import masksdb
 
-    importlib.import_module("masksdb.functions")
+    importlib.import_module("masksdb.pixels.functions.of_masks")
     importlib.import_module("av")
     with masksdb.connect(":memory:") as other:
         # DuckDB imports packages of its own with the first call of a Python function.
         other.sql("SELECT rle_area({'size': [2, 2], 'counts': '04'})").fetchall()
     if threads:
-        facts: Any = importlib.import_module("masksdb.facts")
+        facts: Any = importlib.import_module("masksdb.pixels.mask_cache")
         facts.WORKERS = threads
     with timed(seconds), masksdb.connect(database, read_only=is_read_only) as opened:
         if threads:

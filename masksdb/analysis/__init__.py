@@ -1,0 +1,1 @@
+"""Questions about masks: analyse, check, compare, evaluate and draw them."""

@@ -1,0 +1,334 @@
+"""Every mask decoded once, and what is in it written into tables that any DuckDB client reads.
+
+A few hundred masks at a time are one transaction, so what a killed run has done stays done. Masks whose file is as it
+was are left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksdb.errors import MasksDBError, UsageError
+from masksdb.pixels import polygons, rle
+from masksdb.pixels.mask_cache import facts_cache
+from masksdb.pixels.masks import NO_SAMPLE, RED, SAMPLE, MaskFacts, MaskRef
+from masksdb.pixels.media import Located, locate
+from masksdb.pixels.selection import combined
+from masksdb.pixels.settings import LOSSY_TOLERANCE
+from masksdb.store.engine import Engine
+from masksdb.store.sql import statement
+from masksdb.store.versions import find_dataset, find_version
+
+MASKS_AT_ONCE = 256
+
+ROIS_AT_ONCE = 20_000
+
+Integers = npt.NDArray[np.int64]
+
+Values = tuple[tuple[int, ...], ...]
+
+_FILES = pa.schema(
+    [("place", pa.int64()), ("uri", pa.string()), ("timestamp", pa.int64()), ("snap_key", pa.string()),
+     ("content_type", pa.string()), ("height", pa.int32()), ("width", pa.int32()), ("mode", pa.string()),
+     ("is_video", pa.bool_()), ("is_lossy", pa.bool_()), ("fingerprint", pa.string()), ("pixel_hash", pa.string()),
+     ("unassigned", pa.int64()), ("error", pa.string())]
+)  # fmt: skip
+
+SIZES = ("area", "x_min", "y_min", "x_max", "y_max", "sum_x", "sum_y")
+
+_REGIONS = pa.schema(
+    [("place", pa.int64()),
+     *((name, pa.int32()) for name in ("region_index", "sample", "red", "green", "blue", "alpha")),
+     *((name, pa.int64()) for name in SIZES), ("rle", pa.string())]
+)  # fmt: skip
+
+_ROI_REGIONS = pa.schema(
+    [("frame_key", pa.int64()), *((name, pa.int32()) for name in ("roi_index", "height", "width")),
+     *((name, pa.int64()) for name in SIZES)]
+)  # fmt: skip
+
+NO_TIME = -1
+"""What stands for no timestamp in lists of them."""
+
+
+class _Mask(NamedTuple):
+    """A mask to analyse, and what is known of it."""
+
+    ref: MaskRef
+    fingerprint: str | None
+    snap_key: str | None
+    is_lossy: bool | None
+    has_rle: bool
+
+
+class _Stored(NamedTuple):
+    """The regions of a mask as they are stored.
+
+    Attributes:
+        colours: shape (n, 5), int64, as in :attr:`masksdb.pixels.masks.MaskFacts.colours`.
+        sizes: shape (n, 7), int64, as in :attr:`masksdb.pixels.masks.MaskFacts.sizes`.
+        region: for each distinct value of the mask the row that it counts for, -1 for none.
+        unassigned: pixels that count for none.
+    """
+
+    colours: Integers
+    sizes: Integers
+    region: Integers
+    unassigned: int
+
+
+@dataclass(frozen=True)
+class AnalyzeReport:
+    """What an analysis did, in mask images.
+
+    Attributes:
+        analyzed: read and written.
+        unchanged: known already, and their files as they were.
+        failures: those that could not be read, and why.
+    """
+
+    analyzed: int
+    unchanged: int
+    failures: Sequence[MasksDBError]
+
+    def __str__(self) -> str:
+        text = f"{self.analyzed:,} masks analysed, {self.unchanged:,} unchanged"
+        return f"{text}, {len(self.failures):,} not readable" if self.failures else text
+
+
+def analyze(
+    engine: Engine,
+    dataset: str | None = None,
+    version: str | None = None,
+    *,
+    with_rle: bool = False,
+    tolerance: int = LOSSY_TOLERANCE,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> AnalyzeReport:
+    """Fill ``mask_files`` and ``mask_regions`` for the masks that are new or have changed.
+
+    Args:
+        engine: the database.
+        dataset: only masks visible in this dataset.
+        version: only those visible in this version of it.
+        with_rle: also keep COCO run lengths of each region.
+        tolerance: in lossy files, by how much a channel may differ from the value that a pixel counts for.
+        progress: called with the masks done and all masks.
+
+    Returns:
+        How many masks were analysed and unchanged, and which could not be read: their row in ``mask_files`` has the
+        reason, and they are tried again the next time. ROIs whose own geometry makes no sense are among the failures.
+
+    Raises:
+        NotFoundError: no such dataset or version.
+        UsageError: a negative tolerance, or a version without a dataset.
+    """
+    if tolerance < 0 or (version is not None and dataset is None):
+        raise UsageError("analyze: expected a tolerance of 0 or more, and a dataset where there is a version")
+    with engine.reading() as cursor:
+        version_id = None if dataset is None or version is None else find_version(cursor, dataset, version).version_id
+        if dataset is not None:
+            find_dataset(cursor, dataset)
+        query = statement("analysis/analyze/wanted_masks")
+        rows = cursor.execute(query, {"dataset": dataset, "version_id": version_id}).fetchall()
+    masks = [_Mask(MaskRef(uri, timestamp), *known) for uri, timestamp, *known in rows]
+    analysis = _Analysis(engine, with_rle, tolerance)
+    for start in range(0, len(masks), MASKS_AT_ONCE):
+        analysis.take(masks[start : start + MASKS_AT_ONCE])
+        progress(min(start + MASKS_AT_ONCE, len(masks)), len(masks))
+    unchanged = len(masks) - analysis.analyzed - len(analysis.failures)
+    analysis.take_rois()
+    return AnalyzeReport(analysis.analyzed, unchanged, analysis.failures)
+
+
+class _Analysis:
+    """One run over some masks."""
+
+    def __init__(self, engine: Engine, with_rle: bool, tolerance: int) -> None:
+        self.engine = engine
+        self.with_rle = with_rle
+        self.tolerance = tolerance
+        self.analyzed = 0
+        self.failures: list[MasksDBError] = []
+
+    def take(self, masks: Sequence[_Mask]) -> None:
+        """Analyse those of some masks that need it, in one transaction."""
+        declared = self._declared([mask.ref for mask in masks if mask.is_lossy])
+        located = [self._located(mask.ref) for mask in masks]
+        todo = [
+            (mask.ref, found)
+            for mask, found in zip(masks, located, strict=True)
+            if not isinstance(found, Located)
+            or found.fingerprint != mask.fingerprint
+            or (self.with_rle and not mask.has_rle)
+            or (mask.is_lossy and mask.snap_key != self._snap_key(declared[mask.ref]))
+        ]
+        results = facts_cache.get([ref for ref, _ in todo], self.engine.settings)
+        lossy = [
+            ref
+            for (ref, _), facts in zip(todo, results, strict=True)
+            if isinstance(facts, MaskFacts) and facts.image.is_lossy and ref not in declared
+        ]
+        declared |= self._declared(lossy)
+        files: list[dict[str, Any]] = []
+        regions: list[dict[str, Any]] = []
+        for place, ((ref, found), facts) in enumerate(zip(todo, results, strict=True)):
+            row: dict[str, Any] = {"place": place, "uri": ref.uri, "timestamp": ref.timestamp_ms}
+            if isinstance(facts, MaskFacts) and isinstance(found, Located):
+                values = declared.get(ref)
+                stored = _stored(facts) if values is None else _snapped(facts, values, self.tolerance)
+                row |= _about(facts, found)
+                row |= {"snap_key": None if values is None else self._snap_key(values), "unassigned": stored.unassigned}
+                regions += self._region_rows(place, facts, stored)
+                self.analyzed += 1
+            elif isinstance(facts, MasksDBError):
+                row["error"] = str(facts)
+                self.failures.append(facts)
+            files.append(row)
+        if files:
+            self._write(files, regions)
+
+    def _located(self, ref: MaskRef) -> Located | None:
+        try:
+            return locate(ref.uri, self.engine.settings.prefixes)
+        except MasksDBError:
+            return None
+
+    def _declared(self, refs: Sequence[MaskRef]) -> dict[MaskRef, Values]:
+        """The values that are declared for some masks."""
+        if not refs:
+            return {}
+        times = [NO_TIME if ref.timestamp_ms is None else ref.timestamp_ms for ref in refs]
+        parameters = {"uris": [ref.uri for ref in refs], "timestamps": times}
+        with self.engine.reading() as cursor:
+            rows = cursor.execute(statement("analysis/analyze/declared_values"), parameters).fetchall()
+        found: dict[MaskRef, list[tuple[int, ...]]] = {ref: [] for ref in refs}
+        for uri, time, value in rows:
+            found[MaskRef(uri, None if time == NO_TIME else time)].append(tuple(value))
+        return {ref: tuple(values) for ref, values in found.items()}
+
+    def _snap_key(self, values: Values) -> str:
+        return hashlib.md5(repr((self.tolerance, values)).encode(), usedforsecurity=False).hexdigest()
+
+    def _region_rows(self, place: int, facts: MaskFacts, stored: _Stored) -> Iterator[dict[str, Any]]:
+        for index, (colour, sizes) in enumerate(zip(stored.colours.tolist(), stored.sizes.tolist(), strict=True)):
+            sample, red, green, blue, alpha = colour
+            row = {"place": place, "region_index": index, "sample": None if sample == NO_SAMPLE else sample}
+            row |= {"red": red, "green": green, "blue": blue, "alpha": alpha, **dict(zip(SIZES, sizes, strict=True))}
+            row["rle"] = rle.encode_counts(facts.regions.counts(stored.region == index)) if self.with_rle else None
+            yield row
+
+    def _write(self, files: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
+        with self.engine.transaction() as cursor:
+            cursor.register("new_files", pa.Table.from_pylist(files, _FILES))
+            cursor.register("new_regions", pa.Table.from_pylist(regions, _REGIONS))
+            cursor.execute(statement("analysis/analyze/delete_files"))
+            row = cursor.execute("SELECT coalesce(max(mask_file_key), 0) + 1 FROM mask_files").fetchone()
+            assert row is not None
+            for name in ("insert_files", "insert_regions"):
+                cursor.execute(statement(f"analysis/analyze/{name}"), {"first_key": row[0]})
+
+    def take_rois(self) -> None:
+        """Analyse the ROIs that have run lengths or a polygon of their own."""
+        with self.engine.reading() as cursor:
+            for batch in cursor.sql(statement("analysis/analyze/wanted_rois")).to_arrow_reader(ROIS_AT_ONCE):
+                rows, failures = _roi_rows(batch.to_pylist())
+                self.failures += failures
+                with self.engine.transaction() as writer:
+                    writer.register("new_regions", pa.Table.from_pylist(rows, _ROI_REGIONS))
+                    writer.execute(statement("analysis/analyze/insert_roi_regions"))
+
+
+def _about(facts: MaskFacts, found: Located) -> dict[str, Any]:
+    regions, image = facts.regions, facts.image
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr((regions.height, regions.width, image.mode, image.depth)).encode())
+    digest.update(regions.starts.tobytes())
+    # By colours, for two files of one picture may have their palettes in another order.
+    digest.update(facts.colours[:, RED:][regions.runs.values].astype(np.int32).tobytes())
+    return {
+        "content_type": image.content_type,
+        "height": regions.height,
+        "width": regions.width,
+        "mode": f"{image.mode}{image.depth}",
+        "is_video": image.is_video,
+        "is_lossy": image.is_lossy,
+        "fingerprint": found.fingerprint,
+        "pixel_hash": digest.hexdigest(),
+    }
+
+
+def _stored(facts: MaskFacts) -> _Stored:
+    """The regions of a lossless mask: its distinct values."""
+    return _Stored(facts.colours, facts.sizes, np.arange(len(facts.colours)), 0)
+
+
+def _snapped(facts: MaskFacts, declared: Values, tolerance: int) -> _Stored:
+    """The regions of a lossy mask: the declared values, each with the pixels that are nearest to it.
+
+    The distance of a pixel from a value is the largest difference of a channel; what is beyond the tolerance from all
+    counts for none, and the first declared of several that are as near is the one.
+    """
+    values = [value for value in declared if len(value) != 1 or facts.image.has_sample]
+    distances = np.array([_distance(facts, value) for value in values]).reshape(len(values), len(facts.colours))
+    region = np.full(len(facts.colours), -1, np.int64)
+    if values:
+        nearest = distances.argmin(axis=0)
+        is_near = distances.min(axis=0) <= tolerance
+        used, ids = np.unique(nearest[is_near], return_inverse=True)
+        region[is_near] = ids
+        values = [values[index] for index in used]
+    colours = np.array([_colour(facts, value) for value in values], np.int64).reshape(-1, 5)
+    sizes = np.array([combined(facts.sizes[region == index]) for index in range(len(values))]).reshape(-1, 7)
+    return _Stored(colours, sizes, region, int(facts.regions.area[region < 0].sum()))
+
+
+def _distance(facts: MaskFacts, value: tuple[int, ...]) -> Integers:
+    first = SAMPLE if len(value) == 1 else RED
+    wanted = np.array(value)
+    differences = np.abs(facts.colours[:, first : first + len(value)] - wanted)
+    found: Integers = np.where(wanted == -1, 0, differences).max(axis=1)
+    return found
+
+
+def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:
+    if len(value) == 1:
+        return [value[0]] * 4 + [facts.image.maximum]
+    is_grey = facts.image.has_sample and value[0] == value[1] == value[2]
+    return [value[0] if is_grey else NO_SAMPLE, *value[:3], value[3] if len(value) == 4 else facts.image.maximum]
+
+
+def _roi_rows(rois: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[MasksDBError]]:
+    """The rows of ``roi_regions`` of ROIs, as ``analysis/analyze/wanted_rois`` gives them; and why some have none."""
+    rows, failures, outlined = [], [], []
+    for roi in rois:
+        try:
+            if roi["poly"] is not None:
+                outlined.append((roi, polygons.split_parts(roi["poly"])))
+                continue
+            height, width = roi["rle"]["size"]
+            counts = rle.decode_counts(roi["rle"]["counts"])
+            rle.check_size(counts, height, width)
+            rows.append(_roi_row(roi, counts, height, width))
+        except MasksDBError as error:
+            failures.append(MasksDBError(f"frame {roi['frame_id']}, rois[{roi['roi_index']}]: {error}"))
+    heights, widths = ([roi[side] for roi, _ in outlined] for side in ("height", "width"))
+    filled = polygons.rasterize([parts for _, parts in outlined], heights, widths)
+    for (roi, _), counts in zip(outlined, filled, strict=True):
+        rows.append(_roi_row(roi, counts, roi["height"], roi["width"]))
+    return rows, failures
+
+
+def _roi_row(roi: Mapping[str, Any], counts: rle.Counts, height: int, width: int) -> dict[str, Any]:
+    box = rle.box(counts, height) or rle.Box(0, 0, 0, 0)
+    sum_x, sum_y = rle.sums(counts, height)
+    corners = (box.x, box.y, box.x + box.width - 1, box.y + box.height - 1)
+    sizes = dict(zip(SIZES, (rle.area(counts), *corners, sum_x, sum_y), strict=True))
+    return {"frame_key": roi["frame_key"], "roi_index": roi["roi_index"], "height": height, "width": width, **sizes}

@@ -1,0 +1,152 @@
+"""What is wrong with masks, or likely to be: every file looked at once, the findings then in SQL.
+
+The findings are the rows of the view ``version_findings``, which the first check makes; ``docs/checks.md`` says what
+each means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from masksdb.analysis.analyze import analyze
+from masksdb.analysis.compare import compare_masks
+from masksdb.analysis.settings import SEVERITIES, Severity
+from masksdb.errors import MasksDBError, UsageError
+from masksdb.pixels.headers import Known, changed_headers
+from masksdb.store.engine import Engine
+from masksdb.store.migrations import put_views
+from masksdb.store.sql import statement
+from masksdb.store.versions import find_dataset, find_version
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+VIEWS = "views/checks"
+"""The folder in ``sql/`` of the views of the findings."""
+
+FILES_AT_ONCE = 2000
+
+FRAMES_AT_ONCE = 20_000
+
+_HEADERS = pa.schema(
+    [("uri", pa.string()), ("content_type", pa.string()), ("width", pa.int32()), ("height", pa.int32()),
+     ("orientation", pa.int32()), ("fingerprint", pa.string()), ("error", pa.string())]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The findings of a check; as text, a summary for people.
+
+    Attributes:
+        findings: one row per finding, worst first, with the columns of the view ``version_findings``.
+        counts: how many findings there are of each severity and check.
+    """
+
+    findings: duckdb.DuckDBPyRelation
+    counts: Mapping[tuple[Severity, str], int]
+
+    def total(self, severity: Severity) -> int:
+        """How many findings are of a severity."""
+        return sum(count for (each, _), count in self.counts.items() if each == severity)
+
+    def __str__(self) -> str:
+        totals = ", ".join(f"{self.total(each):,} {each}{'s'[self.total(each) == 1 :]}" for each in SEVERITIES)
+        lines = [f"  {severity}: {check}: {count:,}" for (severity, check), count in self.counts.items()]
+        return "\n".join([totals, *lines])
+
+
+def check(
+    engine: Engine,
+    dataset: str | None = None,
+    version: str | None = None,
+    *,
+    small_region: int | None = None,
+    split_key: str | None = None,
+    near_iou: float | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> CheckReport:
+    """Look at all masks and images that are new or have changed, and tell what is wrong with them.
+
+    Args:
+        engine: the database.
+        dataset: only this dataset.
+        version: only this version of it.
+        small_region: regions of fewer pixels are told; this and what follows is kept in the database where it is given.
+        split_key: the key of a frame's meta that names its split.
+        near_iou: from which IoU on two masks are the same, above 0 and at most 1.
+        progress: called with the masks analysed and all masks.
+
+    Raises:
+        NotFoundError: no such dataset or version.
+        UsageError: a setting makes no sense, or there is a version without a dataset.
+        MasksDBError: the database is read-only.
+    """
+    if engine.read_only:
+        raise MasksDBError(f"{engine.path}: opened read-only, and a check keeps what it finds; open it for writing")
+    if (near_iou is not None and not 0 < near_iou <= 1) or (small_region is not None and small_region < 0):
+        raise UsageError("check: expected an IoU above 0 and at most 1, and a number of pixels of 0 or more")
+    with engine.transaction() as cursor:
+        # They take longer to make than all others together, and say nothing before a check.
+        put_views(cursor, VIEWS)
+    _set(engine, {"small_region": small_region, "split_key": split_key, "near_iou": near_iou})
+    analyze(engine, dataset, version, progress=progress)
+    with engine.reading() as cursor:
+        version_id = None if dataset is None or version is None else find_version(cursor, dataset, version).version_id
+        if dataset is not None:
+            find_dataset(cursor, dataset)
+        scope = {"dataset": dataset, "version_id": version_id}
+        ids = [each for (each,) in cursor.execute(statement("analysis/check/scope"), scope).fetchall()]
+        images = [Known(*row) for row in cursor.execute(statement("analysis/check/wanted_images"), scope).fetchall()]
+    _read_headers(engine, images)
+    _find_altered(engine, ids)
+    with engine.reading() as cursor:
+        near = cursor.execute(statement("analysis/check/near_masks"), {"version_ids": ids}).fetchall()
+    compare_masks(engine, [(row[:2], row[2:]) for row in near])
+    return _report(engine, ids)
+
+
+def _set(engine: Engine, settings: Mapping[str, object]) -> None:
+    """Keep those settings that are given."""
+    if any(value is not None for value in settings.values()):
+        with engine.transaction() as cursor:
+            cursor.execute(statement("analysis/check/settings"), settings)
+
+
+def _read_headers(engine: Engine, images: Sequence[Known]) -> None:
+    for headers in changed_headers(images, engine.settings.prefixes, FILES_AT_ONCE):
+        if headers:
+            with engine.transaction() as cursor:
+                cursor.register("new_headers", pa.Table.from_pylist([each._asdict() for each in headers], _HEADERS))
+                cursor.execute(statement("analysis/check/insert_headers"))
+
+
+def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
+    """Hash what is published once more: versions as publishing does, frames as ingest does."""
+    parameters = {"version_ids": ids}
+    with engine.transaction() as cursor:
+        cursor.execute("DELETE FROM altered_frames WHERE version_id IN (SELECT unnest($version_ids))", parameters)
+        cursor.execute(statement("analysis/check/altered_versions"), parameters)
+        cursor.execute(statement("store/temp/json_objects"))
+        keys = [key for (key,) in cursor.execute(statement("analysis/check/published_frames"), parameters).fetchall()]
+        query = statement("store/frame_json").rstrip().rstrip(";")
+        hashing = f"INSERT INTO hashed_frames SELECT frame_key, md5(json_normalize(frame)) FROM ({query})"  # noqa: S608  # no input in it
+        cursor.execute(statement("analysis/check/hashed_frames"))
+        for start in range(0, len(keys), FRAMES_AT_ONCE):
+            cursor.execute(hashing, {"frame_keys": keys[start : start + FRAMES_AT_ONCE]})
+        cursor.execute(statement("analysis/check/altered_frames"))
+
+
+def _report(engine: Engine, ids: Sequence[int]) -> CheckReport:
+    # The result outlives the call, and with it the cursor that holds the temporary table.
+    cursor = engine.cursor()
+    with engine.errors():
+        cursor.execute(statement("analysis/check/findings"), {"version_ids": ids})
+        rows = cursor.execute(statement("analysis/check/finding_counts")).fetchall()
+        findings = cursor.sql(statement("analysis/check/ordered_findings"))
+    return CheckReport(findings, {(severity, name): count for severity, name, count in rows})

@@ -1,0 +1,316 @@
+"""Pictures of frames: the source image under its masks, each label in a colour of its own, and a legend.
+
+Masks and pictures are scaled by whole pixels taken or repeated, never by mixing them.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import contextlib
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from masksdb.analysis.settings import OPACITY
+from masksdb.errors import MaskDecodeError, MasksDBError, NotFoundError, UsageError
+from masksdb.pixels import rle
+from masksdb.pixels.mask_cache import facts_cache, read_images
+from masksdb.pixels.masks import ALPHA, RED, MaskFacts, MaskImage, MaskRef, nearest_places
+from masksdb.pixels.selection import select
+from masksdb.pixels.settings import LOSSY_TOLERANCE
+from masksdb.store.engine import Engine
+from masksdb.store.sql import statement
+from masksdb.store.versions import find_version, missing_frame
+
+SMALL, TILE, LARGE = 320, 640, 4096
+"""Pixels of a picture's longer side: at least, at most where there are several, at most where it is the only one."""
+
+_MARGIN, _TEXT, _SWATCH = 12, 15, 14
+
+_PAPER, _INK, _NEUTRAL = (255, 255, 255), (20, 20, 20), (52, 54, 58)
+
+_HUES = (0, 28, 52, 80, 125, 160, 182, 205, 235, 275, 305, 335)
+
+_UNLABELLED = "(no label)"
+
+_NO_CLASS = (_UNLABELLED, "background", "void", "unlabeled", "unlabelled", "ignore")
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class _Source(NamedTuple):
+    """A source of a frame, as ``analysis/render/drawn_sources`` gives it."""
+
+    frame_id: str
+    frame_key: int
+    source_index: int | None
+    source_id: str | None
+    uri: str | None
+    timestamp: int | None
+    width: int | None
+    height: int | None
+
+
+class _Region(NamedTuple):
+    """A region to draw, as ``analysis/render/drawn_regions`` gives it."""
+
+    frame_key: int
+    source_index: int | None
+    mask_id: str | None
+    mask: dict[str, Any] | None
+    mask_value: list[int] | None
+    rle: dict[str, Any] | None
+    labels: list[str] | None
+
+    @property
+    def label(self) -> str:
+        return _label(self.labels)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What lies on a picture: for each pixel the number of a region, 0 for none, and how much of it is there.
+
+    Attributes:
+        numbers: shape (height, width), int32.
+        opacity: shape (height, width), float32, 0..1.
+    """
+
+    numbers: npt.NDArray[np.int32]
+    opacity: npt.NDArray[np.float32]
+
+    def scaled(self, height: int, width: int) -> _Layer:
+        rows, columns = nearest_places(self.numbers.shape[0], height), nearest_places(self.numbers.shape[1], width)
+        return _Layer(self.numbers[rows[:, None], columns], self.opacity[rows[:, None], columns])
+
+
+def label_colours(labels: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+    """A colour for each of a version's labels, red, green and blue, 0..255.
+
+    Each label has a hue of its own that it keeps while no other label gets there first; labels that mean nothing are
+    grey. After each round of hues the next is darker or paler.
+
+    >>> label_colours(["car", "person", "void"])
+    {'car': (174, 0, 160), 'person': (242, 0, 101), 'void': (128, 128, 128)}
+    """
+    found: dict[str, tuple[int, int, int]] = {}
+    taken: set[tuple[int, int]] = set()
+    for label in sorted(set(labels)):
+        if label.lower() in _NO_CLASS:
+            found[label] = (128, 128, 128)
+            continue
+        turn = len(taken) // len(_HUES)
+        slot = hashlib.blake2b(label.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % len(_HUES)
+        while (turn, slot) in taken:
+            slot = (slot + 1) % len(_HUES)
+        taken.add((turn, slot))
+        saturation, value = ((1, 0.95), (0.5, 1), (1, 0.55))[turn % 3]
+        red, green, blue = colorsys.hsv_to_rgb(_HUES[slot] / 360, saturation, value * (1 if slot % 2 else 0.72))
+        found[label] = (round(red * 255), round(green * 255), round(blue * 255))
+    return found
+
+
+def render(
+    engine: Engine,
+    frame_ids: Sequence[str],
+    *,
+    dataset: str,
+    version: str | None = None,
+    mask: str | None = None,
+    opacity: float = OPACITY,
+) -> Image.Image:
+    """A picture of frames, one for each of their sources side by side, with a legend.
+
+    Args:
+        engine: the database.
+        frame_ids: the frames.
+        dataset: name of the dataset.
+        version: name of the version; None is the newest draft, else the newest published.
+        mask: id of the mask to draw alone; None draws all, the later over the earlier.
+        opacity: 0..1; of masks that are opacity themselves, what their most opaque pixel gets.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        NotFoundError: no such dataset, version, frame, or mask of these frames.
+        MaskDecodeError: a mask cannot be read. (A source that cannot be read is drawn as a neutral ground.)
+        UsageError: no frames, or an opacity out of range.
+    """
+    if isinstance(frame_ids, str):
+        frame_ids = [frame_ids]
+    if not frame_ids or not 0 <= opacity <= 1:
+        raise UsageError("render: expected at least one frame, and an opacity from 0 to 1")
+    sources, regions, labels = _queried(engine, frame_ids, dataset, version)
+    if mask is not None:
+        ids = {region.mask_id for region in regions} - {None}
+        if mask not in ids:
+            raise NotFoundError.named("labelled mask", mask, "these frames", sorted(map(str, ids)))
+        regions = [region for region in regions if region.mask_id == mask]
+    colours = label_colours([*labels, *(region.label for region in regions)])
+    palette = np.array([(0, 0, 0), *(colours[region.label] for region in regions)], np.float32)
+    backgrounds = read_images([MaskRef(each.uri or "", each.timestamp) for each in sources], engine.settings)
+    tiles: list[tuple[str, Image.Image]] = []
+    drawn: set[str] = set()
+    for source, background in zip(sources, backgrounds, strict=True):
+        own = {
+            number: region
+            for number, region in enumerate(regions, 1)
+            if (region.frame_key, region.source_index) == (source.frame_key, source.source_index)
+        }
+        layers = _layers(own, engine)
+        ground = _ground(background, source, layers, TILE if len(sources) > 1 else LARGE)
+        top = _flattened(layers, ground.shape[0], ground.shape[1])
+        drawn |= {regions[number - 1].label for number in np.unique(top.numbers).tolist() if number}
+        title = _title(source, background, len(sources) > len(set(frame_ids)))
+        tiles.append((title, _mixed(ground, top, palette, opacity)))
+    return _sheet(tiles, {label: colours[label] for label in sorted(drawn)})
+
+
+def _title(source: _Source, background: MaskImage | MasksDBError, has_siblings: bool) -> str:
+    name = f"{source.frame_id} · {source.source_id}" if has_siblings and source.source_id else source.frame_id
+    return f"{name} · source not readable" if isinstance(background, MasksDBError) else name
+
+
+def _queried(
+    engine: Engine, frame_ids: Sequence[str], dataset: str, version: str | None
+) -> tuple[list[_Source], list[_Region], list[str]]:
+    """The sources of the frames, the regions to draw on them, and all labels of the version."""
+    with engine.reading() as cursor:
+        version_id = find_version(cursor, dataset, version).version_id
+        parameters = {"version_id": version_id, "frame_ids": list(dict.fromkeys(frame_ids))}
+        sources = [
+            _Source(*row) for row in cursor.execute(statement("analysis/render/drawn_sources"), parameters).fetchall()
+        ]
+        found = {source.frame_id for source in sources}
+        for frame_id in frame_ids:
+            if frame_id not in found:
+                where = f"{dataset}/{version}" if version else dataset
+                raise missing_frame(cursor, version_id, where, frame_id)
+        keys = {"version_id": version_id, "frame_keys": list({source.frame_key for source in sources})}
+        regions = [_Region(*row) for row in cursor.execute(statement("analysis/render/drawn_regions"), keys).fetchall()]
+        rows = cursor.execute(statement("analysis/render/drawn_labels"), {"version_id": version_id}).fetchall()
+    return sources, regions, [_label(labels) for (labels,) in rows]
+
+
+def _label(labels: Sequence[str] | None) -> str:
+    return ", ".join(labels or []) or _UNLABELLED
+
+
+def _layers(regions: Mapping[int, _Region], engine: Engine) -> list[_Layer]:
+    """What lies on one picture, the lowest first; the regions of one mask in one layer.
+
+    Args:
+        regions: the regions by their numbers.
+        engine: the database.
+    """
+    layers = []
+    by_mask: dict[MaskRef, dict[int, _Region]] = {}
+    for number, region in regions.items():
+        if region.rle is not None:
+            height, width = region.rle["size"]
+            pixels = rle.to_pixels(rle.decode_counts(region.rle["counts"]), height, width)
+            layers.append(_Layer(pixels.astype(np.int32) * number, np.ones(pixels.shape, np.float32)))
+        elif region.mask is not None:
+            by_mask.setdefault(MaskRef(region.mask["uri"], region.mask["timestamp"]), {})[number] = region
+    for ref, facts in zip(by_mask, facts_cache.get(list(by_mask), engine.settings), strict=True):
+        if isinstance(facts, MasksDBError):
+            raise facts
+        layers.append(_mask_layer(ref, by_mask[ref], facts))
+    return layers
+
+
+def _mask_layer(ref: MaskRef, regions: Mapping[int, _Region], facts: MaskFacts) -> _Layer:
+    """The regions of one mask; those without a value are all of it, as opaque as the mask says."""
+    number_of = np.zeros(len(facts.colours), np.int32)
+    opacity_of = np.ones(len(facts.colours), np.float32)
+    for number, region in regions.items():
+        if region.mask_value is None:
+            number_of[:], opacity_of = number, _opacity(facts)
+            continue
+        # A value that means nothing in this mask is the matter of queries; here it has no pixels.
+        with contextlib.suppress(MaskDecodeError):
+            tolerance = LOSSY_TOLERANCE if facts.image.is_lossy else 0
+            number_of[select(facts, region.mask_value, tolerance, ref.uri)] = number
+    shape = (facts.regions.height, facts.regions.width)
+    pixels = facts.regions.runs.pixels()
+    return _Layer(number_of[pixels].reshape(shape), opacity_of[pixels].reshape(shape))
+
+
+def _opacity(facts: MaskFacts) -> npt.NDArray[np.float32]:
+    """The opacity of each distinct value: its alpha where the mask has some, else its grey level."""
+    is_opaque = facts.has_no_alpha and bool((facts.colours[:, ALPHA] == facts.image.maximum).all())
+    levels = facts.colours[:, RED:ALPHA].mean(axis=1) if is_opaque else facts.colours[:, ALPHA]
+    return (levels / facts.image.maximum).astype(np.float32)
+
+
+def _ground(
+    background: MaskImage | MasksDBError, source: _Source, layers: Sequence[_Layer], limit: int
+) -> Pixels:  # fmt: skip
+    """The picture of a source, shape (height, width, 3), or a neutral ground of its size, neither tiny nor huge."""
+    if isinstance(background, MaskImage):
+        pixels = background.displayed()
+    else:
+        given = (source.height, source.width) if source.height and source.width else (240, 320)
+        size = max((layer.numbers.shape for layer in layers), default=given)
+        pixels = np.full((*size, 3), _NEUTRAL, np.uint8)
+    height, width = pixels.shape[:2]
+    longer = max(height, width)
+    scale = limit / longer if longer > limit else max(1, SMALL // longer)
+    rows, columns = (nearest_places(size, max(1, round(size * scale))) for size in (height, width))
+    return pixels[rows[:, None], columns]
+
+
+def _flattened(layers: Sequence[_Layer], height: int, width: int) -> _Layer:
+    """Layers as they look from above, scaled to a size."""
+    numbers, opacity = np.zeros((height, width), np.int32), np.zeros((height, width), np.float32)
+    for layer in layers:
+        scaled = layer.scaled(height, width)
+        is_there = (scaled.numbers > 0) & (scaled.opacity > 0)
+        numbers[is_there] = scaled.numbers[is_there]
+        opacity[is_there] = scaled.opacity[is_there]
+    return _Layer(numbers, opacity)
+
+
+def _mixed(ground: Pixels, layer: _Layer, palette: npt.NDArray[np.float32], opacity: float) -> Image.Image:
+    """A picture under a layer; a region is opaque along its edges, so that two of one colour are two."""
+    numbers = layer.numbers
+    is_edge = np.zeros(numbers.shape, np.bool_)
+    is_edge[:, 1:] |= numbers[:, 1:] != numbers[:, :-1]
+    is_edge[1:] |= numbers[1:] != numbers[:-1]
+    share = np.where(is_edge & (numbers > 0) & (opacity > 0), 1, opacity) * layer.opacity
+    mixed = ground * (1 - share[:, :, None]) + palette[numbers] * share[:, :, None]
+    return Image.fromarray(np.rint(mixed).astype(np.uint8))
+
+
+def _sheet(tiles: Sequence[tuple[str, Image.Image]], colours: Mapping[str, tuple[int, int, int]]) -> Image.Image:
+    """Pictures with their titles in rows, and the legend to the right."""
+    font = ImageFont.load_default(_TEXT)
+    columns = math.ceil(math.sqrt(len(tiles)))
+    tile_width = max(max(picture.width, round(font.getlength(title))) for title, picture in tiles)
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    heights = [max(picture.height for _, picture in row) + _TEXT + _MARGIN for row in rows]
+    line = _TEXT + 8
+    left = columns * (tile_width + _MARGIN) + _MARGIN
+    legend_width = max((round(font.getlength(label)) for label in colours), default=0) + _SWATCH + 2 * _MARGIN
+    height = max(sum(heights) + _MARGIN * len(rows), len(colours) * line + _MARGIN) + _MARGIN
+    sheet = Image.new("RGB", (left + (legend_width if colours else 0), height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN
+    for row, row_height in zip(rows, heights, strict=True):
+        for column, (title, picture) in enumerate(row):
+            x = _MARGIN + column * (tile_width + _MARGIN)
+            draw.text((x, top), title, _INK, font)
+            sheet.paste(picture, (x, top + _TEXT + _MARGIN // 2))
+        top += row_height + _MARGIN
+    for number, (label, colour) in enumerate(colours.items()):
+        y = _MARGIN + _TEXT + _MARGIN // 2 + number * line
+        draw.rectangle((left, y, left + _SWATCH, y + _SWATCH), colour, _INK)
+        draw.text((left + _SWATCH + 8, y - 1), label, _INK, font)
+    return sheet

@@ -1,0 +1,1 @@
+"""The names of ClearML Hyper-Datasets over the default database."""

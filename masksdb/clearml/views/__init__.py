@@ -1,0 +1,1 @@
+"""A DataView: its definition, its SQL, its frames and results."""

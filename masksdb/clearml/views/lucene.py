@@ -1,0 +1,366 @@
+"""Lucene query text as a condition in SQL, every value of the text bound.
+
+The text is read by luqum; what it finds becomes fixed pieces of SQL with ``$v0`` and so on where values go: nothing of
+the text reaches SQL itself. What is not in the table of docs/dataviews.md is refused with its column.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from masksdb.clearml.views.fields import SCOPES, Column, Scope
+from masksdb.errors import UsageError
+from masksdb.store.sql import Values
+
+EVERYTHING = "true"
+
+_NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+)
+
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)|([*?])", re.DOTALL)
+
+_NAME_PART = re.compile(r"((?:\\.|[^\\.])*)(\.?)", re.DOTALL)
+
+_QUOTES = re.compile(r""""(?:\\.|[^\\"])*"|\\.|(?<![^\s(:\[{+-])'(?:\\.|[^\\'"])*'(?=[\s)\]}]|$)""", re.DOTALL)
+
+_EXACT = 2**53
+"""Below this, whole numbers are exact as floating point numbers too."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_UNKNOWN = {
+    "Fuzzy": "fuzzy terms (~)",
+    "Proximity": "proximity (~)",
+    "Boost": "boosts (^)",
+    "Regex": "regular expressions (/.../)",
+}
+
+_lock = threading.Lock()
+
+
+def condition(text: str, argument: str, values: Values) -> str:
+    """A query as a condition in SQL over the row of a ROI, frame or source; never NULL.
+
+    Args:
+        text: Lucene; terms without an operator between them must all hold.
+        argument: which of ``SCOPES`` it is; errors begin with it.
+        values: gets the values.
+
+    Raises:
+        UsageError: it is not Lucene, or more of it than is known here.
+
+    >>> values = Values()
+    >>> condition('label.keyword:"Car" AND NOT label.keyword:truck', "roi_query", values)
+    '(coalesce(list_contains(labels, $v0), false) AND NOT coalesce(list_contains(labels, $v1), false))'
+    >>> values.bound
+    {'v0': 'Car', 'v1': 'truck'}
+    """
+    reader = _Reader(argument, SCOPES[argument], values)
+    try:
+        return reader.read(_parse(text, argument), None)
+    except RecursionError:
+        raise UsageError(f"{argument}: nested too deeply; use fewer parentheses") from None
+
+
+def _parse(text: str, argument: str) -> Any:
+    parse = importlib.import_module("luqum.thread").parse
+    errors = importlib.import_module("luqum.exceptions")
+    try:
+        with _lock:  # luqum's parser keeps state while it works
+            # ClearML writes phrases in single quotes too; luqum knows only double ones.
+            return parse(
+                _QUOTES.sub(lambda found: '"' + found[0][1:-1] + '"' if found[0][0] == "'" else found[0], text)
+            )
+    except errors.ParseError as error:
+        place = re.findall(r"at position (\d+)", str(error))
+        if not place:
+            raise UsageError(f"{argument}: ends too early; is a bracket, quote or operator left open?") from None
+        start = int(place[-1])
+        raise UsageError(f"{argument}, column {start + 1}: {text[start : start + 10]!r} cannot stand there") from None
+    except (ArithmeticError, ValueError):
+        # luqum takes any digits and points after ~ and ^ for a number.
+        found = re.search(r"[~^][0-9.]", text)
+        column = found.start() + 1 if found else 1
+        raise UsageError(f"{argument}, column {column}: fuzzy terms, proximity and boosts are not known") from None
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A word or phrase: its text, and where it has wildcards the LIKE pattern."""
+
+    text: str
+    pattern: str | None
+
+
+def _unescape(text: str, has_wildcards: bool = True) -> _Term:
+    r"""A word without its escapes.
+
+    >>> _unescape(r"a\*b"), _unescape("50%*")
+    (_Term(text='a*b', pattern=None), _Term(text='50%*', pattern='50\\%%'))
+    """
+    literal, pattern, is_pattern, end = "", "", False, 0
+    for found in _ESCAPED.finditer(text):
+        plain = text[end : found.start()]
+        wildcard = found[3] if has_wildcards else None
+        meant = found[3] or (chr(int(found[1], 16)) if found[1] else found[2])
+        literal += plain + meant
+        pattern += _like(plain) + ({"*": "%", "?": "_"}[wildcard] if wildcard else _like(meant))
+        is_pattern = is_pattern or wildcard is not None
+        end = found.end()
+    plain = text[end:]
+    return _Term(literal + plain, pattern + _like(plain) if is_pattern else None)
+
+
+def _like(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field as named in a query: its column, and the JSON pointer of the keys below it."""
+
+    name: str
+    column: Column
+    pointer: str = ""
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """An end of a range: a number, or the microseconds at which a date or time begins and ends."""
+
+    kind: Literal["number", "time"]
+    start: float
+    end: float
+
+
+@dataclass
+class _Reader:
+    """Turns what luqum has found into SQL."""
+
+    argument: str
+    scope: Scope
+    values: Values
+
+    def refused(self, node: Any, reason: str) -> UsageError:
+        """The error at a place of the text."""
+        return UsageError(f"{self.argument}, column {(node.pos or 0) + 1}: {reason}")
+
+    def read(self, node: Any, searched: _Field | None) -> str:
+        """The condition of a node; ``searched`` is the field whose values stand in the group around it."""
+        kind = type(node).__name__
+        if kind in ("Group", "FieldGroup"):
+            return self.read(node.expr, searched)
+        if kind in ("AndOperation", "OrOperation", "UnknownOperation"):
+            return self._operation(node, kind, searched)
+        if kind in ("Not", "Prohibit"):
+            return f"NOT {self.read(node.a, searched)}"
+        if kind == "Plus":
+            return self.read(node.a, searched)
+        if kind == "SearchField":
+            return self._search(node, searched)
+        if kind == "Word" and searched is None and node.value == "*":
+            return EVERYTHING
+        return self._leaf(node, kind, searched or self._default(node))
+
+    def _operation(self, node: Any, kind: str, searched: _Field | None) -> str:
+        kinds = [type(each).__name__ for each in node.operands]
+        if {"UnknownOperation": "OrOperation", "OrOperation": "UnknownOperation"}.get(kind) in kinds:
+            raise self.refused(node, "OR beside terms without an operator; write AND, or parentheses")
+        if kind != "OrOperation":
+            return f"({' AND '.join(self.read(each, searched) for each in node.operands)})"
+        # As in Lucene: what has + or - must or must not hold; beside a + the others may hold or not.
+        optional = replace(self, values=Values()) if "Plus" in kinds else self
+        signed = ("Plus", "Prohibit")
+        may = [optional.read(each, searched) for each, of in zip(node.operands, kinds, strict=True) if of not in signed]
+        must = [self.read(each, searched) for each, of in zip(node.operands, kinds, strict=True) if of in signed]
+        if may and optional is self:
+            must.append(f"({' OR '.join(may)})")
+        return f"({' AND '.join(must)})"
+
+    def _default(self, node: Any) -> _Field:
+        if self.scope.default is None:
+            raise self.refused(
+                node, f"{str(node)!r} is of no field; expected FIELD:VALUE, a FIELD being {self._known()}"
+            )
+        return _Field(self.scope.default, self.scope.columns[self.scope.default])
+
+    def _known(self) -> str:
+        return ", ".join(
+            f"{name}.KEY" if column.kind == "json" else name for name, column in self.scope.columns.items()
+        )
+
+    def _search(self, node: Any, searched: _Field | None) -> str:
+        inner = type(node.expr).__name__
+        if searched is not None or inner == "SearchField":
+            raise self.refused(node, "a field inside a field; put a value that has a colon in quotes")
+        if node.name == "*" and inner == "Word" and node.expr.value == "*":
+            return EVERYTHING
+        if node.name == "_exists_":
+            if inner not in ("Word", "Phrase"):
+                raise self.refused(node, "expected _exists_:FIELD")
+            name = node.expr.value[1:-1] if inner == "Phrase" else node.expr.value
+            return self._exists(self._named(node.expr, name))
+        if inner in ("Plus", "Prohibit", "Not"):
+            raise self.refused(node.expr, "an operator before a value; put it before the field, or a number in quotes")
+        return self.read(node.expr, self._named(node, node.name))
+
+    def _named(self, node: Any, text: str) -> _Field:
+        found = _NAME_PART.findall(text)
+        terms = [_unescape(part) for part, _ in found[: 1 + sum(dot == "." for _, dot in found)]]
+        if any(term.pattern is not None for term in terms):
+            raise self.refused(node, f"a wildcard in the field name {text!r}; name one field")
+        parts = [term.text for term in terms]
+        if parts[0] == "source":
+            parts[0] = "sources"
+        if parts[0] == self.scope.prefix:
+            parts = parts[1:]
+        if len(parts) > 1 and parts[-1] == "keyword" and parts[-2] != "meta":
+            parts = parts[:-1]
+        for length in range(len(parts), 0, -1):
+            column = self.scope.columns.get(".".join(parts[:length]))
+            if column is not None and (column.kind == "json") == (length < len(parts)):
+                keys = (key.replace("~", "~0").replace("/", "~1") for key in parts[length:])
+                return _Field(text, column, "".join(f"/{key}" for key in keys))
+        raise self.refused(node, f"no field {text!r}; expected {self._known()}")
+
+    def _leaf(self, node: Any, kind: str, searched: _Field) -> str:
+        if kind in _UNKNOWN:
+            raise self.refused(node, f"{_UNKNOWN[kind]} are not known; spell it out")
+        if kind == "Range":
+            return self._range(node, searched, (node.low, node.include_low), (node.high, node.include_high))
+        if kind == "From":
+            return self._range(node, searched, (node.a, node.include), None)
+        if kind == "To":
+            return self._range(node, searched, None, (node.a, node.include))
+        term = self._term(node)
+        if node.value == "*":
+            return self._exists(searched)
+        if term.pattern is not None:
+            return self._like(node, searched, term.pattern)
+        return self._equals(node, searched, term.text)
+
+    def _term(self, node: Any) -> _Term:
+        if type(node).__name__ == "Phrase":
+            return _unescape(node.value[1:-1], has_wildcards=False)
+        bare = re.sub(r"\\.", "", node.value, flags=re.DOTALL)
+        if bare in ("and", "or", "not"):
+            raise self.refused(node, f"{bare!r}: operators are in capitals; put a word that is none in quotes")
+        if re.search(r'[!"]|&&|\|\|', bare):
+            raise self.refused(node, f"{node.value!r}: write AND, OR and NOT, and put special characters in quotes")
+        return _unescape(node.value)
+
+    def _any(self, searched: _Field, test: Callable[[str], str]) -> str:
+        """That one of the values of a field passes a test; a field without a value does not."""
+        column = searched.column
+        if column.kind == "json":
+            pointer = self.values.bind(searched.pointer)
+            found = f"len(list_filter(json_values({column.sql}, {pointer}), lambda item: {test('item')})) > 0"
+        elif column.is_list:
+            found = f"len(list_filter({column.sql}, lambda item: {test('item')})) > 0"
+        else:
+            found = test(column.sql)
+        return _of_frame(column, f"coalesce({found}, false)")
+
+    def _exists(self, searched: _Field) -> str:
+        is_json = searched.column.kind == "json"
+        return self._any(searched, lambda item: f"json_type({item}) <> 'NULL'" if is_json else f"{item} IS NOT NULL")
+
+    def _like(self, node: Any, searched: _Field, pattern: str) -> str:
+        if searched.column.kind == "number":
+            raise self.refused(node, f"{searched.name} is a number and takes no wildcards; use a range")
+        bound = self.values.bind(pattern)
+        if searched.column.kind == "text":
+            return self._any(searched, lambda item: f"{item} LIKE {bound} ESCAPE '\\'")
+        return self._any(
+            searched, lambda item: f"json_type({item}) = 'VARCHAR' AND json_text({item}) LIKE {bound} ESCAPE '\\'"
+        )
+
+    def _equals(self, node: Any, searched: _Field, text: str) -> str:
+        number = _number(text)
+        column = searched.column
+        if column.kind == "number":
+            if number is None:
+                raise self.refused(node, f"{searched.name} is a number, found {text!r}")
+            bound = self.values.bind(number)
+            return self._any(searched, lambda item: f"{item} = {bound}")
+        same = self.values.bind(text)
+        if column.is_list:
+            return _of_frame(column, f"coalesce(list_contains({column.sql}, {same}), false)")
+        if column.kind == "text":
+            return self._any(searched, lambda item: f"{item} = {same}")
+        if number is None or (isinstance(number, int) and abs(number) >= _EXACT):
+            return self._any(searched, lambda item: f"json_text({item}) = {same}")
+        bound = self.values.bind(float(number))
+        return self._any(searched, lambda item: f"(json_text({item}) = {same} OR json_number({item}) = {bound})")
+
+    def _range(
+        self, node: Any, searched: _Field, low: tuple[Any, bool] | None, high: tuple[Any, bool] | None
+    ) -> str:  # fmt: skip
+        first = self._bound(*low) if low else None
+        last = self._bound(*high) if high else None
+        kinds = {bound.kind for bound in (first, last) if bound}
+        if not kinds:
+            return self._exists(searched)
+        column = searched.column
+        if column.kind == "text" or (column.kind == "number" and "time" in kinds) or len(kinds) > 1:
+            has = {"text": "is text and has no ranges", "number": "is a number", "json": "takes two of one kind"}
+            raise self.refused(node, f"{searched.name} {has[column.kind]}")
+        tests = []
+        if first and low:
+            is_later = first.kind == "time" or low[1]
+            start = first.start if first.kind == "number" or low[1] else first.end
+            tests.append(f"{'>=' if is_later else '>'} {self.values.bind(start)}")
+        if last and high:
+            is_before = last.kind == "time" or not high[1]
+            end = last.end if last.kind == "number" or high[1] else last.start
+            tests.append(f"{'<' if is_before else '<='} {self.values.bind(end)}")
+        read = {"number": "json_number(item)", "time": "json_microseconds(item)"}[kinds.pop()]
+        return self._any(
+            searched, lambda item: " AND ".join(f"{read if column.kind == 'json' else item} {test}" for test in tests)
+        )
+
+    def _bound(self, node: Any, _is_included: bool) -> _Bound | None:
+        if type(node).__name__ == "Prohibit":
+            text = "-" + self._term(node.a).text
+        else:
+            text = self._term(node).text
+            if node.value == "*":
+                return None
+        number = _number(text)
+        if number is not None:
+            return _Bound("number", number, number)
+        found = _DATE.fullmatch(text)
+        if found is None:
+            raise self.refused(node, f"{text!r} is no end of a range; expected a number, YYYY-MM-DD[Thh:mm[:ss]] or *")
+        date, minutes, seconds, fraction, offset = found.groups()
+        try:
+            moment = datetime.fromisoformat(f"{date}T{minutes or '00:00'}:{seconds or '00'}{offset or 'Z'}")
+        except ValueError as error:
+            raise self.refused(node, f"{text!r}: {error}") from None
+        start = (moment - _EPOCH) // timedelta(microseconds=1) + int((fraction or "0").ljust(6, "0"))
+        # What is not said of a time may be anything: a day ends with the next day.
+        span = 86_400_000_000 if not minutes else 60_000_000 if not seconds else 10 ** (6 - len(fraction or ""))
+        return _Bound("time", start, start + span)
+
+
+def _of_frame(column: Column, test: str) -> str:
+    """A test of a row; where it is of another table, that some row of the frame passes it."""
+    return f"frame_key IN (SELECT frame_key FROM {column.table} WHERE {test})" if column.table else test  # noqa: S608  # a name of ours
+
+
+def _number(text: str) -> int | float | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    whole = int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
+    number = float(text) if whole is None else whole
+    return number if math.isfinite(number) else None

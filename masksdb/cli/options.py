@@ -1,0 +1,66 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DATABASE = click.argument("db", type=click.Path())
+
+NOTES = 10
+"""Notes that are printed."""
+
+ROW_FORMATS = ["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
+
+
+def dataset_option(command: Command) -> Command:
+    """``--dataset``, which names the dataset."""
+    return click.option("--dataset", metavar="NAME", required=True, help="The dataset.")(command)
+
+
+def version_option(command: Command) -> Command:
+    """``--version``, which names the version."""
+    text = "The version; without it the newest draft, else the newest published."
+    return click.option("--version", metavar="NAME", help=text)(command)
+
+
+def output_options(command: Command) -> Command:
+    """``--format`` and ``-o``, which say how and where rows are written."""
+    command = click.option("-o", "--output", type=click.Path(), help="Write to this file.")(command)
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(ROW_FORMATS),
+        default="table",
+        show_default=True,
+        help="Form of the rows.",
+    )(command)
+
+
+def echo_notes(notes: Sequence[str]) -> None:
+    """Tell a person the first of some notes, and how many there are more."""
+    for note in notes[:NOTES]:
+        click.echo(f"Note: {note}", err=True)
+    if len(notes) > NOTES:
+        click.echo(f"Note: ... and {len(notes) - NOTES} more", err=True)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that follows how much of something is done, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with click.progressbar(length=1, label=what, file=sys.stderr, show_pos=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield show

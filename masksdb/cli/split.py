@@ -1,0 +1,71 @@
+"""``masksdb split``: deal the frames of a version out to training, validation and test."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+import masksdb
+from masksdb.cli.options import DATABASE, dataset_option, version_option
+from masksdb.cli.output import write_table
+
+
+class _Parts(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """``train=0.8,val=0.2``."""
+
+    name = "parts"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for each in value.split(","):
+            part, _, share = each.partition("=")
+            try:
+                number = float(share)
+            except ValueError:
+                number = -1
+            if not part.strip() or part.strip() in found or not 0 <= number <= 1:
+                self.fail(f"{each!r}; expected NAME=SHARE,..., each name once and its share from 0 to 1", param, ctx)
+            found[part.strip()] = number
+        return found
+
+
+@click.command("split")
+@DATABASE
+@dataset_option
+@version_option
+@click.option(
+    "--by", default="context_id", show_default=True, metavar="EXPR", help="SQL; frames of one value stay together."
+)
+@click.option(
+    "--parts", type=_Parts(), required=True, metavar="NAME=SHARE,...", help="The parts and their shares, 1 in all."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="What the order of the groups follows from.")
+@click.option("--balance", is_flag=True, help="Also share out the pixels of each class; 'masksdb analyze' first.")
+@click.option("--name", default="split", show_default=True, help="What the split is called, and what it replaces.")
+def split(
+    db: str,
+    dataset: str,
+    version: str | None,
+    by: str,
+    parts: dict[str, float],
+    seed: int,
+    balance: bool,
+    name: str,
+) -> None:
+    """Deal the frames of a version out to parts such as training, validation and test; no group is torn apart.
+
+    The parts are in the view frame_splits. The same seed gives the same parts on every machine.
+
+    \b
+    masksdb split cars.duckdb --dataset cars --version v1 --parts train=0.8,val=0.1,test=0.1 --seed 7
+    masksdb split cars.duckdb --dataset cars --by frame_meta.city --parts train=0.9,val=0.1 --balance --name by_city
+    """
+    with masksdb.connect(db, create=False) as database:
+        made = database.split(dataset, version, parts, by=by, seed=seed, balance=balance, name=name)
+    rows = [
+        (each.name, f"{each.groups}", f"{each.frames}", f"{each.share:.4f}", f"{each.wanted:g}") for each in made.parts
+    ]
+    columns = ("part", "groups", "frames", "share", "wanted")
+    write_table(columns, rows, [name != "part" for name in columns], sys.stdout)
+    click.echo(str(made), err=True)

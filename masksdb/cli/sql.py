@@ -1,0 +1,66 @@
+"""``masksdb sql`` and ``masksdb info``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+import masksdb
+from masksdb.cli.options import DATABASE, ROW_FORMATS, output_options
+from masksdb.cli.output import RowFormat, output_to, write_rows
+from masksdb.errors import MasksDBError
+
+
+@click.command()
+@DATABASE
+@click.argument("query")
+@click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="A value for $NAME in the query.")
+@click.option("--write", is_flag=True, help="Open the database for writing.")
+@output_options
+def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: RowFormat, output: str | None) -> None:
+    """Run SQL; QUERY '-' reads it from standard input, several statements ending in ';' included.
+
+    A value that is a JSON number, true, false, null, list, object or "string" is bound as such, any other as text.
+
+    \b
+    masksdb sql cars.duckdb 'SELECT * FROM mask_rois WHERE dataset = $d' -p d=cars
+    masksdb sql cars.duckdb 'SELECT * FROM dataset_frames WHERE frame_id = $f' -p 'f="7"'
+    """
+    values = dict(_parameter(each) for each in parameters)
+    text = sys.stdin.read() if query == "-" else query
+    with masksdb.connect(db, read_only=not write, create=False) as database, output_to(output) as out:
+        for number, relation in enumerate(database.run_script(text, values)):
+            if number and format_ in ("parquet", "arrow"):
+                raise MasksDBError(f"SQL: a second result, and --format {format_} writes one; run one query at a time")
+            write_rows(relation, format_, out)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise click.BadParameter(f"{text!r}; expected NAME=VALUE", param_hint="'-p'")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+@click.command()
+@DATABASE
+@click.option(
+    "--format", "format_", type=click.Choice(ROW_FORMATS), default="table", show_default=True, help="Form of the rows."
+)
+def info(db: str, format_: RowFormat) -> None:
+    """Show the datasets and versions of a database and how much is in them.
+
+    \b
+    masksdb info cars.duckdb
+    """
+    with masksdb.connect(db, read_only=True) as database:
+        size_mb = os.path.getsize(database.path) / 1e6
+        click.echo(f"{database.path}: {size_mb:.1f} MB", err=True)
+        write_rows(database.versions(), format_, sys.stdout)

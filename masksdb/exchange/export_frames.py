@@ -1,0 +1,74 @@
+"""Frames out of tables, as they went in."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, cast
+
+from masksdb.errors import UnsupportedFormatError
+from masksdb.store.engine import Engine
+from masksdb.store.files import replacing
+from masksdb.store.frames import frame_texts
+
+
+def export(
+    engine: Engine,
+    out: str | os.PathLike[str],
+    *,
+    dataset: str,
+    version: str | None = None,
+) -> int:
+    """Write the frames of a version to a file.
+
+    Args:
+        engine: the database.
+        out: file to write: one array where the name ends in ``.json``, else JSON lines; compressed where it ends
+            in ``.gz`` or ``.zst``; ``-`` is standard output. A file of that name is replaced once all is written.
+        dataset: name of the dataset.
+        version: name of the version; None is the newest draft, else the newest published.
+
+    Returns:
+        How many frames were written.
+
+    Raises:
+        NotFoundError: no such dataset or version.
+        MasksDBError: the file cannot be written, or is a database.
+    """
+    path = os.fspath(out)
+    texts = frame_texts(engine, dataset, version)
+    # The first frame is fetched before a file is touched: an unknown dataset leaves nothing behind.
+    first = next(texts, None)
+    everything = itertools.chain([] if first is None else [first], texts)
+    if path == "-":
+        return _write(sys.stdout, everything, as_array=False)
+    name, compression = os.path.splitext(path)
+    name = name if compression in (".gz", ".zst") else path
+    with replacing(path) as partial, _open_text(partial, compression) as file:
+        return _write(file, everything, as_array=name.endswith(".json"))
+
+
+def _open_text(path: str, compression: str) -> IO[str]:
+    if compression == ".gz":
+        return cast("IO[str]", gzip.open(path, "wt", encoding="utf-8", compresslevel=6))
+    if compression == ".zst":
+        import pyarrow as pa
+
+        return io.TextIOWrapper(pa.output_stream(path, compression="zstd"), encoding="utf-8")
+    if compression in (".bz2", ".xz", ".zip"):
+        raise UnsupportedFormatError(f"{path}: compression {compression!r} is not known; expected '.gz' or '.zst'")
+    return open(path, "w", encoding="utf-8")
+
+
+def _write(file: IO[str], texts: Iterator[str], *, as_array: bool) -> int:
+    before, between, after = ("[\n", ",\n", "\n]\n") if as_array else ("", "\n", "\n")
+    count = 0
+    for count, text in enumerate(texts, 1):  # counted for the caller
+        file.write(before if count == 1 else between)
+        file.write(text)
+    file.write(after if count else "[]\n" if as_array else "")
+    return count

@@ -1,0 +1,284 @@
+"""Frames into tables: files are staged, typed, compared with what is there, and inserted, each step one statement.
+
+Staging (parsing JSON, hashing) happens before the transaction and touches only temporary tables; everything that
+changes the file is one transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import duckdb
+
+from masksdb.errors import IngestError, MasksDBError, UnsupportedFormatError, UsageError
+from masksdb.exchange.json_frames import describe, why_not_a_frame
+from masksdb.exchange.staging import MEMORY_LIMIT, OnError, Refused, Source, Staging
+from masksdb.formats.registry import AUTO, FORMATS
+from masksdb.store import versions
+from masksdb.store.engine import Engine
+from masksdb.store.mask_labels import joined
+from masksdb.store.sql import in_transaction, statement
+
+
+def ingest(
+    engine: Engine,
+    *sources: Source,
+    dataset: str,
+    version: str | int | None = None,
+    format: str = AUTO,
+    media_root: str | os.PathLike[str] | None = None,
+    on_error: OnError = "stop",
+    rasterize: str | os.PathLike[str] | None = None,
+) -> IngestReport:
+    """Read frames into a draft version, which is created where there is none.
+
+    Args:
+        engine: the database.
+        sources: files, folders, glob patterns, ``-`` for standard input; iterables of frames; Arrow tables.
+        dataset: name of the dataset.
+        version: name (or id) of the version; None is the newest draft, made as ``Current`` where there is none.
+        format: layout of the sources; ``auto`` looks which it is, and the report says which.
+        media_root: folder or URI that relative URIs are relative to; None is the folder of each file. Given, it also
+            holds for frames that are there already.
+        rasterize: folder into which mask PNGs are written for ROIs that come with polygons or run lengths alone.
+        on_error: ``stop`` leaves the database unchanged at the first bad record, ``skip`` keeps it in ``rejects``.
+
+    Returns:
+        How many frames are new, updated, unchanged and rejected.
+
+    Raises:
+        IngestError: a source or record is not what it should be.
+        VersionPublishedError: the version is published.
+    """
+    layout = FORMATS.get(format)
+    if format != AUTO and (layout is None or not layout.is_read):
+        known = ", ".join([AUTO, *(name for name, each in FORMATS.items() if each.is_read)])
+        raise UnsupportedFormatError(f"--format {format}: cannot be read; expected one of {known}")
+    if on_error not in get_args(OnError):
+        raise UsageError(f"on_error={on_error!r}: not known; expected 'stop' or 'skip'")
+    if not sources:
+        raise IngestError("no sources given; expected files, folders, patterns or '-'", "ingest")
+    root = None if media_root is None else _root(os.fspath(media_root))
+    with engine.writing() as cursor, _memory_limit(cursor) as all_memory, _spool_folder(engine) as spool:
+        staging = Staging(
+            cursor, on_error, spool, all_memory, engine.settings, None if rasterize is None else os.fspath(rasterize)
+        )
+        try:
+            staging.stage(sources, root, format)
+            return staging.with_memory(lambda: _load(staging, dataset, version))
+        finally:
+            _forget(cursor)
+
+
+def _root(media_root: str) -> str:
+    return media_root.rstrip("/") if "://" in media_root else os.path.abspath(media_root).rstrip("/")
+
+
+@contextlib.contextmanager
+def _memory_limit(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Our memory limit, until the end; gives DuckDB's own."""
+    row = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
+    assert row is not None
+    cursor.execute(f"SET memory_limit = '{MEMORY_LIMIT}B'")
+    try:
+        yield row[0]
+    finally:
+        cursor.execute(f"SET memory_limit = '{row[0]}'")
+
+
+@contextlib.contextmanager
+def _spool_folder(engine: Engine) -> Iterator[str]:
+    """A folder for spooled input, beside the database file so that a killed ingest's leftovers are found."""
+    parent = None if engine.path == ":memory:" else engine.spill_folder
+    if parent:
+        try:
+            parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise MasksDBError(f"{parent}: cannot be made a folder for temporary files: {error.strerror}") from None
+    with tempfile.TemporaryDirectory(prefix="masksdb_input_", dir=parent) as folder:
+        yield folder
+    if parent:
+        with contextlib.suppress(OSError):
+            parent.rmdir()
+
+
+def _load(staging: Staging, dataset: str, version: str | int | None) -> IngestReport:
+    with in_transaction(staging.cursor):
+        return _Load(staging, list(staging.refused)).load(dataset, version)
+
+
+def _forget(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Drop the temporary tables, and with them their memory."""
+    for table in ("staged", "incoming", "read_files", "faults", "dropped_frames", "hidden_frames"):
+        with contextlib.suppress(duckdb.Error):
+            cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+@dataclasses.dataclass
+class _Load:
+    """The staged frames on their way into the tables; all of it inside a transaction."""
+
+    staging: Staging
+    refused: list[Refused]
+
+    def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
+        return self.staging.run(name, **parameters)
+
+    def load(self, dataset: str, version: str | int | None) -> IngestReport:
+        """Bring the staged frames into a version."""
+        target = versions.writable_version(self.staging.cursor, dataset, version)
+        self._insert_inputs()
+        self._refuse_broken()
+        self.run("incoming", version_id=target.version_id)
+        first_frame_key = self._insert(target.version_id)
+        self._refuse_faulty(first_frame_key)
+        self._replace(target.version_id, first_frame_key)
+        self._insert_rejects()
+        self.run("finish_inputs")
+        self._add_mask_labels(target.version_id)
+        counts = dict(self.staging.cursor.execute("SELECT outcome, count(*) FROM incoming GROUP BY outcome").fetchall())
+        if not counts and not self.refused:
+            raise IngestError("no frames in it; expected at least one", next(iter(self.staging.inputs.values())).path)
+        return IngestReport(
+            dataset=dataset,
+            version=target.version_name,
+            new=counts.get("new", 0),
+            updated=counts.get("updated", 0),
+            unchanged=counts.get("unchanged", 0),
+            rejected=len(self.refused),
+            errors=tuple(each.error for each in self.refused),
+            notes=tuple(self.staging.notes),
+        )
+
+    def _add_mask_labels(self, version_id: int) -> None:
+        metadata = versions.details(self.staging.cursor, version_id).metadata
+        known = metadata.get("mask_labels", {})
+        merged = joined(known, self.staging.mask_labels)
+        if merged != known:
+            versions.set_metadata(self.staging.cursor, version_id, {**metadata, "mask_labels": merged})
+
+    def _insert_inputs(self) -> None:
+        inputs = list(self.staging.inputs.values())
+        self.run(
+            "read_files",
+            read_paths=[each.read_path for each in inputs],
+            paths=[each.stored_path for each in inputs],
+            media_roots=[each.media_root for each in inputs],
+            roots_are_given=[each.root_is_given for each in inputs],
+            formats=[each.format for each in inputs],
+        )
+        self.run("insert_inputs")
+
+    def _insert(self, version_id: int) -> int:
+        row = self.staging.cursor.execute("SELECT min(frame_key) FROM incoming").fetchone()
+        first_frame_key: int = row[0] if row and row[0] is not None else versions.NO_NEW_FRAMES
+        self.run("insert_frames", version_id=version_id)
+        for name in ("insert_sources", "insert_masks", "insert_rois"):
+            self.run(name)
+        self.run("insert_roi_masks", first_frame_key=first_frame_key)
+        return first_frame_key
+
+    def _replace(self, version_id: int, first_frame_key: int) -> None:
+        for name in ("dropped_frames", "hidden_frames"):
+            self.staging.cursor.execute(statement(f"store/versions/{name}"))
+        for name in ("drop_replaced", "hide_replaced"):
+            self.run(name, version_id=version_id)
+        versions.save_changes(self.staging.cursor, version_id, first_frame_key)
+
+    def _refuse_broken(self) -> None:
+        for _, read_path, number, text in self._rows("broken_records"):
+            self._refuse(read_path, number, why_not_a_frame(text), text=text)
+
+    def _refuse_faulty(self, first_frame_key: int) -> None:
+        """Refuse the inserted frames that have a fault, or an id that an earlier one has, and take them out again."""
+        cursor = self.staging.cursor
+        self.run("faults", first_frame_key=first_frame_key)
+        faulty, repeated = self._rows("faulty_records"), self._rows("repeated_ids")
+        if not faulty and not repeated:
+            return
+        keys = {row[0]: row[1] for row in (*faulty, *repeated)}
+        places = self._places([*keys, *(first for _, _, _, first in repeated)])
+        texts: dict[int, str] = {}
+        if self.staging.on_error == "skip":
+            query = statement("store/frame_json")
+            texts = dict(cursor.execute(query, {"frame_keys": list(keys.values())}).fetchall())
+        reasons = {}
+        for record, _, name, first in repeated:
+            first_place = self.staging.error(*places[first], "").place
+            reasons[record] = ("id", f"the frame id {name!r} again, first seen at {first_place}; give each its own")
+        reasons |= {record: (fault["json_path"], _fault_reason(fault)) for record, _, fault in faulty}
+        for record, (json_path, reason) in sorted(reasons.items()):
+            self._refuse(*places[record], reason, json_path=json_path, text=texts.get(keys[record]))
+        cursor.execute(statement("store/versions/dropped_frames"))
+        cursor.execute("INSERT INTO dropped_frames SELECT unnest($keys)", {"keys": list(keys.values())})
+        versions.delete_dropped(cursor)
+        cursor.execute("DELETE FROM incoming WHERE record IN (SELECT unnest($records))", {"records": list(keys)})
+
+    def _places(self, records: list[int]) -> dict[int, tuple[str, int]]:
+        rows = self._rows("record_places", records=records)
+        return {record: (read_path, number) for record, read_path, number in rows}
+
+    def _rows(self, name: str, **parameters: Any) -> list[Any]:
+        return self.run(name, **parameters).fetchall()
+
+    def _refuse(
+        self, read_path: str, number: int, reason: str, *, json_path: str | None = None, text: str | None = None
+    ) -> None:
+        error = self.staging.error(read_path, number, reason, json_path)
+        if self.staging.on_error == "stop":
+            raise error
+        self.refused.append(Refused(read_path, error, text))
+
+    def _insert_rejects(self) -> None:
+        if not self.refused:
+            return
+        errors = [each.error for each in self.refused]
+        self.run(
+            "insert_rejects",
+            read_paths=[each.read_path for each in self.refused],
+            paths=[each.path for each in errors],
+            lines=[each.line if each.line is not None else each.record for each in errors],
+            json_paths=[each.json_path for each in errors],
+            reasons=[each.reason for each in errors],
+            records=[each.text for each in self.refused],
+        )
+
+
+def _fault_reason(fault: Mapping[str, str | None]) -> str:
+    expected = f"expected {fault['expected']}"
+    return expected if fault["found"] is None else f"found {describe(fault['found'])}, {expected}"
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one ingest did, in frames.
+
+    Attributes:
+        dataset: name of the dataset.
+        version: name of the version.
+        new: frames added at the end.
+        updated: frames replaced in their old position.
+        unchanged: frames that were there already.
+        rejected: records kept in ``rejects`` instead.
+        errors: why each of these was refused, in their order.
+        notes: what a person should know: what sources were taken for, images shown turned.
+    """
+
+    dataset: str
+    version: str
+    new: int
+    updated: int
+    unchanged: int
+    rejected: int
+    errors: tuple[IngestError, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"{self.dataset}/{self.version}: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"
+        return f"{text}, {self.rejected} rejected" if self.rejected else text

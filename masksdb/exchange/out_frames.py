@@ -1,0 +1,398 @@
+"""A version as the layouts write it: its images in order, each with the regions on it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from masksdb.errors import MasksDBError, UsageError
+from masksdb.formats.reading import BACKGROUND, VOID, Size
+from masksdb.formats.writing import Classes, Colour, OutFrame, Region, own_colour
+from masksdb.pixels import polygons, rle
+from masksdb.pixels.mask_cache import facts_cache
+from masksdb.pixels.masks import MaskFacts, MaskRef
+from masksdb.pixels.selection import select
+from masksdb.pixels.settings import LOSSY_TOLERANCE
+from masksdb.store.engine import Engine
+from masksdb.store.mask_labels import by_mask
+from masksdb.store.sql import statement
+
+FRAMES_AT_ONCE = 512
+
+FIRST_SEGMENT = 1_000_000
+"""The index from which on regions are values that a label mapping declares, and no ROIs."""
+
+
+class _Source(NamedTuple):
+    """A row of ``exchange/export/written_frames``."""
+
+    frame_key: int
+    frame_id: str
+    id_given: bool
+    context_id: str | None
+    timestamp: int | None
+    meta: str | None
+    source_index: int
+    source_id: str | None
+    source_uri: str | None
+    width: int | None
+    height: int | None
+    source_count: int
+
+
+class _Roi(NamedTuple):
+    """A row of ``exchange/export/written_regions``."""
+
+    frame_key: int
+    source_index: int | None
+    roi_index: int
+    roi_id: str | None
+    labels: list[str] | None
+    mask_id: str | None
+    mask: dict[str, Any] | None
+    mask_value: list[int] | None
+    rle: dict[str, Any] | None
+    poly: npt.NDArray[np.float64] | None
+    is_crowd: bool
+    is_ignored: bool
+    meta: str | None
+
+
+class Missing(NamedTuple):
+    """A ROI without pixels: why, in place of a region."""
+
+    frame: str
+    roi_index: int
+    label: str
+    reason: str
+
+
+@dataclass
+class OutFrames:
+    """The images of a version, with the regions of the masks chosen.
+
+    Attributes:
+        engine: the database.
+        version_id: the version.
+        masks: ids of the masks whose ROIs are regions; none means the only one.
+        missing: ROIs that have no region, found while frames are read.
+    """
+
+    engine: Engine
+    version_id: int
+    masks: Sequence[str] = ()
+    missing: dict[tuple[str, int], Missing] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise where ROIs live in several masks, and nothing says which of them to take.
+
+        Raises:
+            UsageError: so it is.
+        """
+        known = [name for name, _ in self._mask_rows]
+        for name in self.masks:
+            if name not in known and name not in self._labelled_masks:
+                raise UsageError(f"--mask {name}: no ROI lives in such a mask; found {', '.join(known) or 'none'}")
+        if len(known) > 1 and not self.masks:
+            names = " and ".join([", ".join(known[:-1]), known[-1]])
+            raise UsageError(f"the version has ROIs in the masks {names}; choose with --mask which of them to export")
+
+    @cached_property
+    def _mask_rows(self) -> list[tuple[str, int]]:
+        with self.engine.reading() as cursor:
+            return cursor.execute(
+                statement("exchange/export/written_masks"), {"version_id": self.version_id}
+            ).fetchall()
+
+    @cached_property
+    def _labelled_masks(self) -> set[str]:
+        """Ids of the masks for which the version's label mapping declares values."""
+        with self.engine.reading() as cursor:
+            query = "SELECT DISTINCT mask_id FROM mask_segments WHERE version_id = ?"
+            return {name for (name,) in cursor.execute(query, [self.version_id]).fetchall()}
+
+    @cached_property
+    def _has_segments(self) -> bool:
+        """Whether regions are the values that label mappings declare, for the masks chosen have no ROIs."""
+        known = {name for name, _ in self._mask_rows}
+        with self.engine.reading() as cursor:
+            query = "SELECT 1 FROM rois JOIN dataset_frames USING (frame_key) WHERE version_id = ? LIMIT 1"
+            has_rois = cursor.execute(query, [self.version_id]).fetchone() is not None
+        return not known.intersection(self.masks) if self.masks else not has_rois
+
+    @cached_property
+    def _sources(self) -> list[_Source]:
+        with self.engine.reading() as cursor:
+            parameters = {"version_id": self.version_id, "frame_ids": None}
+            rows = cursor.execute(statement("exchange/export/written_frames"), parameters).fetchall()
+        return [_Source(*row) for row in rows]
+
+    @cached_property
+    def names(self) -> dict[tuple[int, int], str]:
+        """A name for each image, by frame key and source index: of its frame's id, else of its file."""
+        found: dict[tuple[int, int], str] = {}
+        taken: set[str] = set()
+        for source in self._sources:
+            file = PurePosixPath((source.source_uri or "").rpartition("://")[2]).stem
+            base = _clean(source.frame_id if source.id_given or not file else file)
+            if source.source_count > 1:
+                base += f"_{_clean(source.source_id or str(source.source_index))}"
+            name, number = base, 2
+            while name.replace("/", "_").casefold() in taken:
+                name, number = f"{base}_{number}", number + 1
+            taken.add(name.replace("/", "_").casefold())
+            found[source.frame_key, source.source_index] = name
+        return found
+
+    @cached_property
+    def _by_id(self) -> dict[str, list[_Source]]:
+        found: dict[str, list[_Source]] = {}
+        for source in self._sources:
+            found.setdefault(source.frame_id, []).append(source)
+        return found
+
+    def by_name(self, names: Iterable[str]) -> dict[str, OutFrame]:
+        """Some of the images, by their frame's id; polygons are filled when that is asked for."""
+        sources = [source for name in dict.fromkeys(names) for source in self._by_id.get(name, ())]
+        return {frame.frame_id: frame for frame in self._frames(sources, is_filled=False)}
+
+    def unfilled(self) -> Iterator[OutFrame]:
+        """The images, whose polygons are filled when that is asked for."""
+        return self._frames(self._sources, is_filled=False)
+
+    def __iter__(self) -> Iterator[OutFrame]:
+        return self._frames(self._sources, is_filled=True)
+
+    def _frames(self, sources: Sequence[_Source], *, is_filled: bool) -> Iterator[OutFrame]:
+        for start in range(0, len(sources), FRAMES_AT_ONCE):
+            chunk = sources[start : start + FRAMES_AT_ONCE]
+            rois = self._rois(chunk)
+            facts = self._facts(roi for each in rois.values() for roi in each)
+            pairs = [(source, rois.get((source.frame_key, source.source_index), [])) for source in chunk]
+            sizes = [self._size(source, own, facts) for source, own in pairs]
+            placed = [(roi, size) for (_, own), size in zip(pairs, sizes, strict=True) for roi in own]
+            shapes = iter(_shapes(placed, is_filled=is_filled))
+            for (source, own), size in zip(pairs, sizes, strict=True):
+                regions = [self._region(roi, facts, size, next(shapes)) for roi in own]
+                yield self._frame(source, own, size, regions)
+
+    def _size(
+        self, source: _Source, rois: Sequence[_Roi], facts: Mapping[MaskRef, MaskFacts | MasksDBError]
+    ) -> Size | None:  # fmt: skip
+        found, limit = _size(source, rois, facts), self.engine.settings.pixel_limit
+        if found and found.width * found.height > limit:
+            raise MasksDBError(
+                f"frame {source.frame_id!r}: {found.width} x {found.height} pixels, more than the limit of {limit:,}; "
+                "raise it with MASKSDB_PIXEL_LIMIT"
+            )
+        return found
+
+    def _rois(self, sources: Sequence[_Source]) -> dict[tuple[int, int], list[_Roi]]:
+        parameters = {
+            "version_id": self.version_id,
+            "frame_keys": list({source.frame_key for source in sources}),
+            "mask_ids": list(self.masks) or None,
+            "segments": self._has_segments,
+        }
+        with self.engine.reading() as cursor:
+            table = cursor.sql(statement("exchange/export/written_regions"), params=parameters).to_arrow_table()
+        found: dict[tuple[int, int], list[_Roi]] = {}
+        columns = [_float_lists(table[name]) if name == "poly" else table[name].to_pylist() for name in _Roi._fields]
+        for values in zip(*columns, strict=True):
+            roi = _Roi(*values)
+            found.setdefault((roi.frame_key, roi.source_index or 0), []).append(roi)
+        return found
+
+    def _facts(self, rois: Iterable[_Roi]) -> dict[MaskRef, MaskFacts | MasksDBError]:
+        refs = list(dict.fromkeys(ref for roi in rois if (ref := _ref(roi))))
+        return dict(zip(refs, facts_cache.get(refs, self.engine.settings), strict=True))
+
+    def _frame(
+        self, source: _Source, rois: Sequence[_Roi], size: Size | None, found: Sequence[Region | str | None]
+    ) -> OutFrame:
+        name = self.names[source.frame_key, source.source_index]
+        for roi, region in zip(rois, found, strict=True):
+            if isinstance(region, str):
+                label = ", ".join(roi.labels or []) or "unlabelled"
+                self.missing[name, roi.roi_index] = Missing(name, roi.roi_index, label, region)
+        return OutFrame(
+            name=name,
+            frame_id=source.frame_id,
+            source_id=source.source_id if source.source_count > 1 else None,
+            context_id=source.context_id,
+            timestamp=source.timestamp,
+            meta=json.loads(source.meta or "{}") or {},
+            image_uri=source.source_uri,
+            width=size.width if size else 0,
+            height=size.height if size else 0,
+            regions=[region for region in found if isinstance(region, Region)],
+        )
+
+    def _region(
+        self,
+        roi: _Roi,
+        facts: Mapping[MaskRef, MaskFacts | MasksDBError],
+        size: Size | None,
+        own: _Shape | str | None,
+    ) -> Region | str | None:
+        """The region of a ROI; or why it has none; or None where nothing is to be said."""
+        labels = tuple(roi.labels or ())
+        ref = _ref(roi)
+        is_segment = roi.roi_index >= FIRST_SEGMENT
+        if is_segment and labels == (BACKGROUND,):
+            return None
+        found = facts.get(ref) if ref else None
+        if isinstance(found, MasksDBError):
+            return str(found)
+        selected = None
+        if found is not None and ref is not None:
+            tolerance = LOSSY_TOLERANCE if found.image.is_lossy else 0
+            try:
+                selected = select(found, roi.mask_value or (), tolerance, ref.uri)
+            except MasksDBError as error:
+                return str(error)
+            if not selected.any():
+                return None if is_segment else f"no pixel of its mask has the value {roi.mask_value}"
+            own_size = Size(found.regions.width, found.regions.height)
+        elif isinstance(own, str):
+            return own
+        elif own is None:
+            return "lives in no mask of its source" if roi.mask_value is not None else "no pixels of its own"
+        else:
+            own_size = Size(roi.rle["size"][1], roi.rle["size"][0]) if roi.rle else size or Size(0, 0)
+        if own_size != size:
+            sides = [f"{each.width} x {each.height}" for each in (own_size, size or Size(0, 0))]
+            return f"of {sides[0]} pixels on an image of {sides[1]}; it is never resized"
+        return Region(
+            roi_index=roi.roi_index,
+            roi_id=roi.roi_id,
+            labels=labels,
+            mask_id=roi.mask_id,
+            value=tuple(roi.mask_value) if roi.mask_value is not None else None,
+            parts=None if selected is not None or not isinstance(own, _Shape) else own.parts,
+            is_crowd=roi.is_crowd,
+            is_ignored=roi.is_ignored,
+            meta_text=roi.meta,
+            height=own_size.height,
+            width=own_size.width,
+            facts=found,
+            selected=selected,
+            own_counts=None if selected is not None or not isinstance(own, _Shape) else own.counts,
+            mask_uri=ref.uri if ref else None,
+        )
+
+    def rows(self, view: str) -> Any:
+        """The rows of a view that are of the version, as an Arrow reader; JSON as text."""
+        query = "FROM query_table($view) WHERE version_id = $version_id"
+        with self.engine.reading() as cursor:
+            relation = cursor.sql(query, params={"view": view, "version_id": self.version_id})
+            return relation.to_arrow_reader(10_000)
+
+    def classes(self) -> Classes:
+        """The classes of the version: those of its label mapping in its order, then others by name."""
+        with self.engine.reading() as cursor:
+            query = "SELECT metadata FROM versions WHERE version_id = ?"
+            row = cursor.execute(query, [self.version_id]).fetchone()
+            query = "SELECT DISTINCT class_labels FROM mask_rois WHERE version_id = ? AND class_labels IS NOT NULL"
+            used = [tuple(labels) for (labels,) in cursor.execute(query, [self.version_id]).fetchall()]
+        metadata = json.loads(row[0]) if row and row[0] else {}
+        values: dict[str, int] = {}
+        colours: dict[str, Colour] = {}
+        names: dict[str, None] = {}
+        ignored = {VOID}
+        for entries in by_mask(metadata.get("mask_labels") or {}).values():
+            for entry in entries:
+                name = ", ".join(entry["labels"])
+                names[name] = None
+                value = entry["value"]
+                if len(value) == 1:
+                    values.setdefault(name, value[0])
+                colour = value if len(value) > 1 else entry.get("color")
+                if isinstance(colour, list) and len(colour) >= 3 and all(part in range(256) for part in colour[:3]):
+                    colours.setdefault(name, (colour[0], colour[1], colour[2]))
+                if entry.get("ignore") is True:
+                    ignored.add(name)
+        names |= dict.fromkeys(sorted(", ".join(labels) or "unlabelled" for labels in used))
+        taken = set(colours.values())
+        for name in sorted(names):
+            if name not in colours:
+                colours[name] = (0, 0, 0) if name == BACKGROUND else own_colour(name, taken)
+                taken.add(colours[name])
+        return Classes(list(names), values, colours, frozenset(ignored))
+
+
+def _size(
+    source: _Source, rois: Iterable[_Roi], facts: Mapping[MaskRef, MaskFacts | MasksDBError]
+) -> Size | None:  # fmt: skip
+    """The size of an image: that of its masks, for the pixels decide; else as declared; else of its run lengths."""
+    for roi in rois:
+        found = facts.get(ref) if (ref := _ref(roi)) else None
+        if isinstance(found, MaskFacts):
+            return Size(found.regions.width, found.regions.height)
+    if source.width and source.height:
+        return Size(source.width, source.height)
+    return next((Size(roi.rle["size"][1], roi.rle["size"][0]) for roi in rois if roi.rle), None)
+
+
+class _Shape(NamedTuple):
+    """A ROI's own geometry: its run lengths, or polygons that may not be filled yet."""
+
+    counts: rle.Counts | None
+    parts: list[npt.NDArray[np.float64]] | None
+
+
+def _shapes(rois: Sequence[tuple[_Roi, Size | None]], *, is_filled: bool) -> list[_Shape | str | None]:
+    """The geometry of ROIs that have their own, or what is wrong with it; all polygons are filled at once."""
+    found: list[_Shape | str | None] = [None] * len(rois)
+    outlined: list[tuple[int, Any, Size]] = []
+    for place, (roi, size) in enumerate(rois):
+        try:
+            if _ref(roi) is None and roi.rle is not None:
+                counts = rle.decode_counts(roi.rle["counts"])
+                rle.check_size(counts, *roi.rle["size"])
+                found[place] = _Shape(counts, None)
+            elif _ref(roi) is None and roi.poly is not None:
+                if size is None:
+                    found[place] = "a polygon, and nothing says how large the image is"
+                    continue
+                parts = polygons.split_parts(roi.poly)
+                found[place] = _Shape(None, parts)
+                outlined.append((place, parts, size))
+        except MasksDBError as error:
+            found[place] = str(error)
+    if is_filled:
+        heights, widths = ([size[side] for _, _, size in outlined] for side in (1, 0))
+        filled = polygons.rasterize([parts for _, parts, _ in outlined], heights, widths)
+        for (place, parts, _), counts in zip(outlined, filled, strict=True):
+            found[place] = _Shape(counts, parts)
+    return found
+
+
+def _float_lists(column: Any) -> Iterator[npt.NDArray[np.float64] | None]:
+    """The lists of an Arrow column as arrays, None where there is none."""
+    for chunk in column.chunks:
+        values, offsets = chunk.values.to_numpy(zero_copy_only=False), chunk.offsets.to_numpy()
+        for is_there, start, stop in zip(chunk.is_valid().to_pylist(), offsets[:-1], offsets[1:], strict=True):
+            yield values[start:stop] if is_there else None
+
+
+def _ref(roi: _Roi) -> MaskRef | None:
+    return MaskRef(roi.mask["uri"], roi.mask["timestamp"]) if roi.mask is not None and roi.mask["uri"] else None
+
+
+def _clean(text: str) -> str:
+    """A text as a relative path that any file system takes.
+
+    >>> _clean("a/../b:c ")
+    'a/b_c'
+    """
+    parts = [re.sub(r"[^\w.\-+=,@ ]", "_", part).strip(" .") for part in text.split("/")]
+    return "/".join(part for part in parts if part) or "_"

@@ -1,0 +1,97 @@
+"""Mask files for ROIs that have only a geometry: each ROI a number in a PNG, those that overlap in further PNGs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from masksdb.errors import IngestError, MasksDBError
+from masksdb.pixels import polygons, rle
+
+MASK_ID = "rasterized"
+"""Id of the first mask; the further ones are ``rasterized_2`` and so on."""
+
+MOST = 65535
+"""ROIs that one PNG holds."""
+
+Pixels = npt.NDArray[np.uint16]
+
+
+def with_mask_files(item: Any, folder: Path) -> Iterator[Mapping[str, Any] | IngestError]:
+    """A frame whose ROIs with a geometry and no mask live in mask files, which are written; what is no frame as it is.
+
+    A file that is there already stays; if its content is another, that is an error.
+    """
+    if isinstance(item, IngestError) or len(item.get("sources") or ()) != 1:
+        yield item
+        return
+    source = item["sources"][0]
+    rois = list(item.get("rois") or ())
+    layers: list[Pixels] = []
+    numbers: list[int] = []
+    for index, roi in enumerate(rois):
+        region = None if "mask" in roi else _region(roi, source)
+        if region is None:
+            continue
+        layer = next(
+            (at for at, pixels in enumerate(layers) if numbers[at] < MOST and not pixels[region].any()), len(layers)
+        )
+        if layer == len(layers):
+            layers.append(np.zeros(region.shape, np.uint16))
+            numbers.append(0)
+        numbers[layer] += 1
+        layers[layer][region] = numbers[layer]
+        rois[index] = {**roi, "mask": {"id": _mask_id(layer), "value": [numbers[layer]]}}
+    if not layers:
+        yield item
+        return
+    try:
+        masks = [_written(folder, str(item["id"]), number, pixels) for number, pixels in enumerate(layers)]
+    except OSError as error:
+        yield IngestError(f"{item['id']}: its masks cannot be written: {error.strerror or error}", str(folder))
+        return
+    except MasksDBError as error:
+        yield IngestError(str(error), str(folder))
+        return
+    yield {**item, "sources": [{**source, "masks": [*source.get("masks", ()), *masks]}], "rois": rois}
+
+
+def _mask_id(layer: int) -> str:
+    return f"{MASK_ID}_{layer + 1}" if layer else MASK_ID
+
+
+def _region(roi: Mapping[str, Any], source: Mapping[str, Any]) -> npt.NDArray[np.bool_] | None:
+    """The pixels of a ROI's own geometry, shape (height, width); None where it has none of this image."""
+    height, width = source.get("height"), source.get("width")
+    if not height or not width:
+        return None
+    if "rle" in roi:
+        if list(roi["rle"]["size"]) != [height, width]:
+            return None
+        counts = rle.decode_counts(roi["rle"]["counts"])
+    elif "poly" in roi:
+        (counts,) = polygons.rasterize([polygons.split_parts(roi["poly"])], [height], [width])
+    else:
+        return None
+    return rle.to_pixels(counts, height, width).astype(np.bool_)
+
+
+def _written(folder: Path, frame_id: str, layer: int, pixels: Pixels) -> dict[str, Any]:
+    """A mask of a source, whose file is written."""
+    parts: Sequence[str] = [part for part in frame_id.split("/") if part not in ("", ".", "..")]
+    path = folder.joinpath(*parts[:-1], f"{parts[-1] if parts else '_'}{f'_{layer + 1}' if layer else ''}.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = io.BytesIO()
+    Image.fromarray(pixels if pixels.max() > 255 else pixels.astype(np.uint8)).save(data, "PNG")
+    if path.exists():
+        if path.read_bytes() != data.getvalue():
+            raise MasksDBError(f"{path}: is there already, and another mask; name a new folder")
+    else:
+        path.write_bytes(data.getvalue())
+    return {"id": _mask_id(layer), "content_type": "image/png", "uri": str(path.absolute())}

@@ -1,0 +1,311 @@
+"""Records of all sources into the temporary table ``staged``, before any transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Union
+
+import duckdb
+
+from masksdb.errors import IngestError, UsageError
+from masksdb.exchange.json_frames import (
+    Input,
+    JsonStream,
+    Shape,
+    broken_place,
+    ends_as_array,
+    find_files,
+    glob_escape,
+    object_size,
+    open_input,
+    without_invalid_utf8,
+)
+from masksdb.exchange.json_frames import recognise as recognise_frames
+from masksdb.formats.registry import AUTO, FRAMES, Recognised, layout_module, recognise
+from masksdb.pixels.settings import Settings
+from masksdb.store.sql import statement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+MEMORY_LIMIT = 1_000_000_000
+"""Bytes that DuckDB may use during an ingest before it spills beside the database file."""
+
+Result = TypeVar("Result")
+
+
+class FramesAt(NamedTuple):
+    """Some frames of a longer list.
+
+    Attributes:
+        frames: the frames.
+        media_root: the folder that their relative URIs are relative to; None is the working directory.
+        first_record: the index of the first of them in the list.
+    """
+
+    frames: Iterable[Mapping[str, Any]]
+    media_root: str | None
+    first_record: int
+
+
+Source = Union[str, os.PathLike[str], Iterable[Mapping[str, Any]], FramesAt, "pa.Table", "pa.RecordBatchReader"]
+"""A path, folder, glob pattern or ``-``; an iterable of frames; an Arrow table."""
+
+
+class Refused(NamedTuple):
+    """A record, or a whole file, that did not become frames."""
+
+    read_path: str
+    error: IngestError
+    text: str | None
+
+
+@dataclasses.dataclass
+class Staging:
+    """The records of one ingest.
+
+    Attributes:
+        cursor: where ``staged`` is.
+        on_error: what happens to what is refused.
+        spool: a folder for copies of input files.
+        all_memory: DuckDB's own memory limit, for frames that are too large for ours.
+        settings: how masks are read, where a layout needs to look into them.
+        rasterize: the folder for mask files of ROIs that have only a geometry, if they are wanted.
+        inputs: the files, by where they are read.
+        refused: what did not become a record.
+        mask_labels: what the layouts say of values, lists of entries by mask id.
+        notes: what a person should know.
+    """
+
+    cursor: duckdb.DuckDBPyConnection
+    on_error: OnError
+    spool: str
+    all_memory: str
+    settings: Settings
+    rasterize: str | None = None
+    inputs: dict[str, Input] = dataclasses.field(default_factory=dict)
+    refused: list[Refused] = dataclasses.field(default_factory=list)
+    mask_labels: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
+        """Execute a statement of ``sql/exchange/ingest/``."""
+        return self.cursor.execute(statement(f"exchange/ingest/{name}"), parameters or None)
+
+    def with_memory(self, work: Callable[[], Result], limit: int = MEMORY_LIMIT) -> Result:
+        """What ``work`` returns within a memory limit, done again with all memory where that is not enough."""
+        try:
+            self.cursor.execute(f"SET memory_limit = '{limit}B'")
+            return work()
+        except duckdb.OutOfMemoryException:
+            self.cursor.execute(f"SET memory_limit = '{self.all_memory}'")
+            return work()
+
+    def stage(self, sources: Iterable[Source], media_root: str | None, format: str) -> None:
+        """Parse all records."""
+        for name in ("store/temp/json_columns", "store/temp/json_objects"):
+            self.cursor.execute(statement(name))
+        self.run("staged")
+        for source in sources:
+            if isinstance(source, str | os.PathLike):
+                self._stage_path(os.fspath(source), media_root, format)
+            elif isinstance(source, FramesAt):
+                self._stage_memory(source.frames, source.media_root, source.first_record)
+            else:
+                self._stage_memory(source, media_root)
+
+    def _stage_path(self, source: str, media_root: str | None, format: str) -> None:
+        if format == FRAMES or source in ("", "-") or (format == AUTO and _holds_frames(source)):
+            if self.rasterize is not None:
+                raise UsageError(f"{source}: frames, whose masks are files already; rasterize is for other layouts")
+            self._stage_files(source, media_root)
+            return
+        found = recognise(source) if format == AUTO else [Recognised(Path(source), format, "", {})]
+        for each in found:
+            if format == AUTO:
+                others = "".join(f"; also {name} ({why})" for name, why in each.others.items())
+                told = f"{each.path}: taken for {each.format} ({each.why}){others}"
+                self.notes.append(f"{told}; --format chooses" if others else told)
+            # Of several datasets below one folder, each has its own frames.
+            prefix = f"{each.path.relative_to(source).as_posix()}/" if len(found) > 1 else ""
+            self._stage_layout(each, media_root, prefix)
+
+    def _stage_layout(self, found: Recognised, media_root: str | None, prefix: str) -> None:
+        tree_module = importlib.import_module("masksdb.formats.reading")
+        tree = tree_module.Tree(found.path, self.settings, self.mask_labels, self.notes)
+        if not found.path.exists():
+            raise IngestError("no such file or folder", str(found.path))
+        key = f"{found.path} {len(self.inputs)}"
+        root = str(tree.root.absolute()) if media_root is None else media_root
+        self.inputs[key] = Input(str(found.path), key, "memory", root, media_root is not None, format=found.format)
+
+        def frames() -> Iterator[Mapping[str, Any]]:
+            for item in self._rasterized(_read(found, tree)):
+                if not isinstance(item, IngestError):
+                    yield {**item, "id": f"{prefix}{item['id']}"} if prefix else item
+                elif self.on_error == "stop":
+                    raise item
+                else:
+                    self.refused.append(Refused(key, item, None))
+
+        self._stage_stream(key, JsonStream(frames(), 0, skip=self.on_error == "skip", path=str(found.path)))
+
+    def _rasterized(self, items: Iterator[Any]) -> Iterator[Any]:
+        if self.rasterize is None:
+            return items
+        with_mask_files = importlib.import_module("masksdb.exchange.rasterize").with_mask_files
+        folder = Path(self.rasterize)
+        return (each for item in items for each in with_mask_files(item, folder))
+
+    def _stage_files(self, source: str, media_root: str | None) -> None:
+        for shape, group in itertools.groupby(self._opened(source, media_root), key=lambda each: each.shape):
+            files = list(group)
+            self.run(f"records_{shape}")
+            self._stage_group(files)
+
+    def _opened(self, source: str, media_root: str | None) -> Iterator[Input]:
+        known = {each.stored_path for each in self.inputs.values()}
+        for path in find_files(source):
+            if os.path.abspath(path) in known:
+                continue
+            try:
+                found = open_input(path, media_root, self.spool)
+            except IngestError as error:
+                self._refuse_file(Input(path, os.path.abspath(path), "unread", media_root or ""), error)
+                continue
+            self.inputs[found.read_path] = found
+            yield found
+
+    def _stage_group(self, files: list[Input]) -> None:
+        for each in list(files):
+            if each.shape == "array" and not ends_as_array(each.read_path):
+                self._refuse_file(each, _broken(each))
+                files.remove(each)
+        while files:
+            try:
+                self._stage_readable(files)
+                return
+            except duckdb.Error as error:
+                if "Invalid unicode" in str(error) and self.on_error == "skip":
+                    files = [self._without_invalid_utf8(each) for each in files]
+                    continue
+                broken = next((each for each in files if each.read_path in str(error)), files[0])
+                reason = _reading_error(error, broken)
+                if reason is None:
+                    raise
+                self._refuse_file(broken, reason)
+                files.remove(broken)
+
+    def _stage_readable(self, files: list[Input]) -> None:
+        size = object_size(files)
+        paths = [glob_escape(each.read_path) for each in files]
+        # Of JSON that is not in lines DuckDB buffers a whole object several times over.
+        limit = MEMORY_LIMIT if files[0].shape == "lines" else max(MEMORY_LIMIT, 8 * size)
+        self.with_memory(lambda: self.run("stage_records", paths=paths, object_size=size), limit)
+
+    def _without_invalid_utf8(self, each: Input) -> Input:
+        copy = os.path.join(self.spool, f"{len(os.listdir(self.spool))}.json")
+        without_invalid_utf8(each.read_path, copy)
+        del self.inputs[each.read_path]
+        self.inputs[copy] = dataclasses.replace(each, read_path=copy)
+        return self.inputs[copy]
+
+    def _refuse_file(self, file: Input, error: IngestError) -> None:
+        if self.on_error == "stop":
+            raise error
+        self.inputs[file.read_path] = dataclasses.replace(file, shape="unread")
+        reason = f"{error.reason}; nothing of this file was read"
+        place = {"line": error.line, "record": error.record, "json_path": error.json_path}
+        self.refused.append(Refused(file.read_path, IngestError(reason, error.path, **place), None))  # type: ignore[arg-type]  # as they were
+
+    def _stage_memory(self, frames: Any, media_root: str | None, first_record: int = 0) -> None:
+        import pyarrow as pa
+
+        key = f"frames {len(self.inputs)}"
+        is_table = isinstance(frames, pa.Table | pa.RecordBatchReader | pa.RecordBatch)
+        shape: Shape = "table" if is_table else "memory"
+        stream = None if is_table else JsonStream(frames, first_record, skip=self.on_error == "skip")
+        root = os.getcwd() if media_root is None else media_root
+        self.inputs[key] = Input("frames", key, shape, root, media_root is not None, first_record)
+        self._stage_stream(key, stream, frames)
+
+    def _stage_stream(self, key: str, stream: JsonStream | None, table: Any = None) -> None:
+        self.cursor.register("memory_records", stream.batches() if stream else table)
+        try:
+            self.run(f"records_{self.inputs[key].shape}")
+            self.run("stage_records", paths=[key], object_size=0)
+        except duckdb.Error:
+            if stream and stream.raised:
+                raise stream.raised from None
+            if stream and stream.failures:
+                raise stream.failures[0] from None
+            raise
+        finally:
+            self.cursor.unregister("memory_records")
+        self.refused.extend(Refused(key, error, None) for error in (stream.failures if stream else ()))
+
+    def error(self, read_path: str, number: int, reason: str, json_path: str | None = None) -> IngestError:
+        """The error of a record, which is counted from 1 in its file."""
+        source = self.inputs[read_path]
+        if source.shape == "lines":
+            return IngestError(reason, source.path, line=number, json_path=json_path)
+        return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
+
+
+def _read(found: Recognised, tree: Any) -> Iterator[Any]:
+    """What the reader of a layout yields, with a folder that it cannot look into as any other fault of a dataset."""
+    try:
+        yield from layout_module(found.format).read(tree)
+    except OSError as error:
+        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(found.path)
+        raise IngestError(f"cannot be read: {error.strerror or error}", place) from None
+
+
+def _holds_frames(source: str) -> bool:
+    """Whether a path is one of frames, or at least of no other layout."""
+    path = Path(source)
+    # What is no regular file can be read once only.
+    if not (path.is_file() or path.is_dir()) or recognise_frames(path):
+        return True
+    try:
+        return not recognise(source)
+    except IngestError:
+        return path.is_file() or any(path.rglob("*.json*"))
+
+
+def _reading_error(error: duckdb.Error, file: Input) -> IngestError | None:
+    """DuckDB's error in reading this file, as one that names the file and the place in it; None for other errors."""
+    text = str(error)
+    found = re.search(r"CSV Error on Line: (\d+)", text)
+    line = int(found[1]) if found else None
+    if "Invalid unicode" in text or "not valid UTF8" in text:
+        return IngestError("not UTF-8 text", file.path, line=line)
+    if "aximum line size" in text or "max_line_size" in text:
+        return IngestError("a line of more than 64 MB; expected one frame a line", file.path, line=line)
+    if "maximum_object_size" in text:
+        limit = "64 MB" if file.shape == "array" else "256 MB"
+        advice = "pass the array of frames itself, or JSON lines"
+        return IngestError(f"a JSON object of more than {limit}; {advice}", file.path)
+    if "recursion depth" in text:
+        return IngestError("nested deeper than 128 levels", file.path)
+    if "duplicate" in text.lower() and "auto_detect" in text:
+        return IngestError("the key 'frames' stands there twice", file.path)
+    if "Malformed JSON" in text or "JSON array" in text:
+        return _broken(file)
+    return None
+
+
+def _broken(file: Input) -> IngestError:
+    record, line, reason = broken_place(file.read_path)
+    return IngestError(f"{reason} (line {line})", file.path, record=record)
+
+
+OnError = Literal["stop", "skip"]
+"""What an ingest does with a bad record: stop with the database unchanged, or keep it in ``rejects``."""

@@ -1,0 +1,1 @@
+"""The layouts of other tools, one module each."""

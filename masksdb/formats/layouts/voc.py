@@ -1,0 +1,288 @@
+"""Pascal VOC and CVAT's "Segmentation mask": PNGs of classes and of objects, under one name each.
+
+The layout is that of the VOC devkit, whose PNGs are palette indexes (255, or 224, 224, 192 as a colour, is the border
+that counts for nothing), and of CVAT, whose PNGs are RGB in the colours of ``labelmap.txt``: a line
+``name:r,g,b:parts:actions`` for each class. 0 is the background in both. An object has the class that most of its
+pixels have in SegmentationClass; void and background do not count there. There are no crowds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from masksdb.errors import IngestError
+from masksdb.formats.layouts.voc_names import (
+    BLACK,
+    LABEL_MAP,
+    VOID_COLOUR,
+    WrittenNames,
+    colour_of,
+    read_label_map,
+    standard_names,
+    text_of,
+    value_of,
+)
+from masksdb.formats.palette import MOST, VOID_INDEX, free_numbers, save_coloured, save_indexed, voc_colours
+from masksdb.formats.reading import BACKGROUND, Frame, Size, Tree, image_files, lines_of, mask_of, roi_of, source_of
+from masksdb.formats.writing import OutFrame, Writing, file_name, value_key
+from masksdb.pixels.masks import MaskFacts
+from masksdb.pixels.regions import joint_histogram
+
+CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
+
+IMAGES, SETS = "JPEGImages", "ImageSets/Segmentation"
+
+_LOOKED_AT = 1000
+"""Files that are looked at for a first mask."""
+
+Files = Mapping[str, Path]
+
+
+def recognise(path: Path) -> str | None:
+    """Why a path has this layout."""
+    for folder in (path / CLASSES, path / OBJECTS):
+        for file in itertools.islice(folder.rglob("*"), _LOOKED_AT) if folder.is_dir() else ():
+            if file.suffix.lower() == ".png":
+                return file.relative_to(path).as_posix()
+    return None
+
+
+def read(tree: Tree) -> Iterator[Frame | IngestError]:
+    """The frames of the names that have a mask, or are listed in ImageSets/Segmentation."""
+    yield from _Reader(tree).frames()
+
+
+class _Reader:
+    """One such tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.names = standard_names()
+        self.unknown: set[tuple[int, ...]] = set()
+        self.declared: set[tuple[str, bool]] = set()
+
+    def frames(self) -> Iterator[Frame | IngestError]:
+        root = self.tree.path
+        refused: list[IngestError] = []
+        masks = {mask_id: _pngs(root / mask_id, refused) for mask_id in (CLASSES, OBJECTS)}
+        if not any(masks.values()):
+            yield self.tree.error(root, f"no PNG in {CLASSES} or {OBJECTS} there; expected masks as VOC has them")
+            return
+        if (root / LABEL_MAP).is_file():
+            self.names, errors = read_label_map(root / LABEL_MAP)
+            yield from errors
+        images = image_files(root / IMAGES, refused) if (root / IMAGES).is_dir() else {}
+        yield from refused
+        splits: dict[str, str] = {}
+        for listed in _listed(root / SETS, {*images, *masks[CLASSES], *masks[OBJECTS]}):
+            if isinstance(listed, IngestError):
+                yield listed
+            else:
+                splits.setdefault(*listed)
+        names = sorted({*masks[CLASSES], *masks[OBJECTS], *splits})
+        files = {name: {mask_id: own[name] for mask_id, own in masks.items() if name in own} for name in names}
+        bare = sum(not each for each in files.values())
+        if bare:
+            self.tree.note(root / SETS, f"{bare:,} of the images listed have no mask")
+        for name in names if masks[OBJECTS] else ():
+            if list(files[name]) == [CLASSES]:
+                self.tree.note(files[name][CLASSES], f"no mask in {OBJECTS}; its classes are its ROIs")
+        for name, found in self.tree.with_masks(names, files.values()):
+            if images and name not in images:
+                path = next(iter(files[name].values()))
+                yield self.tree.error(path, f"no image {name} in {IMAGES}; add it, or remove the mask")
+            else:
+                frame = self._frame(name, images.get(name), files[name], found)
+                if isinstance(frame, dict) and name in splits:
+                    frame["meta"] = {"split": splits[name]}
+                yield frame
+
+    def _frame(
+        self, name: str, image: Path | None, files: Files, found: Mapping[str, MaskFacts | IngestError]
+    ) -> Frame | IngestError:
+        masks: dict[str, MaskFacts] = {}
+        for mask_id, facts in found.items():
+            if isinstance(facts, IngestError):
+                return facts
+            masks[mask_id] = facts
+        sizes = {mask_id: Size(facts.regions.width, facts.regions.height) for mask_id, facts in masks.items()}
+        if len(set(sizes.values())) > 1:
+            told = f"{_sized(sizes[OBJECTS])}, and its mask in {CLASSES} {_sized(sizes[CLASSES])}; expected the same"
+            return self.tree.error(files[OBJECTS], told)
+        size: Size | IngestError | None = self.tree.size(image) if image else next(iter(sizes.values()), None)
+        if isinstance(size, IngestError):
+            return size
+        for mask_id, own in sizes.items():
+            if size and own != size:
+                self.tree.note(files[mask_id], f"{_sized(own)}, and its image {_sized(size)}")
+        listed = [mask_of(mask_id, self.tree.uri(files[mask_id])) for mask_id in masks]
+        source = source_of(self.tree.uri(image) if image else None, size, listed)
+        return {"id": name, "sources": [source], "rois": list(self._rois(masks, files))}
+
+    def _rois(self, masks: Mapping[str, MaskFacts], files: Files) -> Iterator[dict[str, Any]]:
+        for mask_id, facts in masks.items():
+            self._declare(mask_id, facts)
+        classes, objects = masks.get(CLASSES), masks.get(OBJECTS)
+        labels = [self._label(classes, row, files[CLASSES]) for row in range(len(classes.colours))] if classes else []
+        covered = {BACKGROUND}
+        if objects:
+            shares = _shares(objects, classes, labels)
+            loose = shares.pop((0,), {}) | shares.pop(BLACK, {})
+            for value, by_label in shares.items():
+                roi = self._object(value, by_label, files[OBJECTS])
+                covered.add(roi["label"][0])
+                yield roi
+            for label in sorted(loose.keys() & covered - {BACKGROUND, self.names.void}):
+                self.tree.note(files[OBJECTS], f"{loose[label]:,} pixels of {label} are in no object")
+        if classes:
+            for value, label in {value_of(classes, row): label for row, label in enumerate(labels)}.items():
+                if label not in covered:
+                    yield roi_of(label, CLASSES, value, is_ignored=label == self.names.void)
+
+    def _object(self, value: tuple[int, ...], by_label: Mapping[str, int], path: Path) -> dict[str, Any]:
+        """The ROI of a value of SegmentationObject, given how many of its pixels are of which class."""
+        void = self.names.void
+        named = {label: pixels for label, pixels in by_label.items() if label not in (BACKGROUND, void)}
+        label = max(named, key=lambda each: named[each], default="")
+        # In CVAT the colour of void is also that of object 255, which then has a class.
+        if value == (VOID_INDEX,) or (not label and (value == VOID_COLOUR or void in by_label)):
+            return roi_of(void, OBJECTS, value, is_ignored=True)
+        if not label:
+            self.tree.note(path, f"object {text_of(value)}: {CLASSES} has no class for it")
+        elif len(named) > 1:
+            others = sum(named.values()) - named[label]
+            self.tree.note(path, f"object {text_of(value)}: {others:,} pixels of it are not {label} in {CLASSES}")
+        return roi_of(label or text_of(value), OBJECTS, value)
+
+    def _label(self, facts: MaskFacts, row: int, path: Path) -> str:
+        name = self.names.find(facts, row)
+        if name is not None:
+            return name
+        value = value_of(facts, row)
+        if value not in self.unknown:
+            self.unknown.add(value)
+            colour = f" in the colour {text_of(colour_of(facts, row))}" if len(value) == 1 else ""
+            where = LABEL_MAP if self.names.has_map else "the classes of VOC"
+            self.tree.note(path, f"the value {text_of(value)}{colour} is not in {where}")
+        return text_of(value)
+
+    def _declare(self, mask_id: str, facts: MaskFacts) -> None:
+        """Say what the values of such masks mean, once for indexes and once for colours."""
+        has_sample = facts.image.has_sample
+        if (mask_id, has_sample) in self.declared:
+            return
+        self.declared.add((mask_id, has_sample))
+        values = self.names.values(facts) if mask_id == CLASSES else iter([((0,) if has_sample else BLACK, BACKGROUND)])
+        for value, name in values:
+            self.tree.declare(mask_id, value, name, is_ignored=name == self.names.void)
+        void = (VOID_INDEX,) if has_sample else VOID_COLOUR
+        self.tree.declare(mask_id, void, self.names.void, is_ignored=True)
+
+
+def _pngs(folder: Path, refused: list[IngestError]) -> dict[str, Path]:
+    return image_files(folder, refused, (".png",)) if folder.is_dir() else {}
+
+
+def _sized(size: Size) -> str:
+    return f"{size.width} x {size.height} pixels"
+
+
+def _listed(folder: Path, known: set[str]) -> Iterator[tuple[str, str] | IngestError]:
+    """Names with the split that lists them, trainval last."""
+    for path in sorted(folder.glob("*.txt"), key=lambda each: (each.stem == "trainval", each.name)):
+        lines = lines_of(path)
+        if isinstance(lines, IngestError):
+            yield lines
+            continue
+        for number, line in enumerate(lines, 1):
+            name = line.strip().strip('"')
+            if name in known:
+                yield name, path.stem
+            elif name:
+                reason = f"{name}: no such image or mask; add it, or remove the line"
+                yield IngestError(reason, str(path), line=number)
+
+
+def _shares(
+    objects: MaskFacts, classes: MaskFacts | None, labels: list[str]
+) -> dict[tuple[int, ...], dict[str, int]]:  # fmt: skip
+    """For each value of a mask of objects how many of its pixels are of which class."""
+    found: dict[tuple[int, ...], dict[str, int]] = {value_of(objects, row): {} for row in range(len(objects.colours))}
+    if classes:
+        for left, right, pixels in zip(*joint_histogram(objects.regions, classes.regions), strict=True):
+            own = found[value_of(objects, int(left))]
+            own[labels[right]] = own.get(labels[right], 0) + int(pixels)
+    return found
+
+
+def write(out: Writing) -> None:
+    """Write the masks, ``labelmap.txt``, and the names of each split, ``default`` where frames have none."""
+    names = WrittenNames.of(out.classes)
+    for name, written in names.save(out.path(LABEL_MAP)).items():
+        out.notes.append(f"{LABEL_MAP}: the class {name!r} stands there as {written!r}")
+    listed: dict[str, list[str]] = {}
+    crowds = unnamed = 0
+    for frame in out.frames():
+        if not frame.width or not frame.height:
+            out.notes.append(f"{frame.frame_id}: nothing says how large the image is, so it is left out")
+            continue
+        listed.setdefault(file_name(frame.meta.get("split") or "default"), []).append(frame.name)
+        out.copy_image(frame, f"{IMAGES}/{frame.image_name}")
+        _write_masks(out, frame, names)
+        crowds += sum(region.is_crowd for region in frame.regions)
+        unnamed += sum(_is_void(out, region.label, region.is_ignored) and region.label != names.void
+                       for region in frame.regions)  # fmt: skip
+    for split, its_names in listed.items():
+        out.path(f"{SETS}/{split}.txt").write_text("".join(f"{name}\n" for name in its_names), encoding="utf-8")
+    if crowds:
+        out.notes.append(f"{crowds:,} crowds are written as objects; the layout has no crowds")
+    if unnamed:
+        out.notes.append(f"{unnamed:,} ignored regions are written as {names.void}, without their own class")
+
+
+def _is_void(out: Writing, label: str, is_ignored: bool) -> bool:
+    return is_ignored or label in out.classes.ignored
+
+
+def _write_masks(out: Writing, frame: OutFrame, names: WrittenNames) -> None:
+    regions = [region for region in frame.regions if region.label != BACKGROUND]
+    for region in frame.regions:
+        if region.label == BACKGROUND:
+            out.cannot_hold(frame, region, "background is what no region covers")
+    is_void = [_is_void(out, region.label, region.is_ignored) for region in regions]
+    is_many = len(regions) - sum(is_void) > MOST
+    # An object keeps its value where it can; in colours the number of void is left out.
+    wishes = [[region.value[0] if region.value and len(region.value) == 1 else None] for region in regions]
+    most = MOST if not is_many else len(regions)
+    given = iter(free_numbers([wish for wish, void in zip(wishes, is_void, strict=True) if not void], most))
+    objects = [VOID_INDEX if void else _object_number(next(given)) for void in is_void]
+    void_row = len(names.indexes) + 1 if names.is_coloured else VOID_INDEX
+    classes = [void_row if void else names.indexes[region.label] for region, void in zip(regions, is_void, strict=True)]
+    painted = replace(frame, regions=regions)
+
+    path = out.path(f"{CLASSES}/{frame.name}.png")
+    if names.is_coloured:
+        table = [BLACK, *(names.colours[name] for name in names.indexes), VOID_COLOUR]
+        save_coloured(path, painted.paint(classes), np.array(table, np.uint8))
+    else:
+        save_indexed(path, painted.paint(classes))
+    path = out.path(f"{OBJECTS}/{frame.name}.png")
+    colours = voc_colours(np.arange(max(objects, default=0) + 1))
+    if is_many:
+        save_coloured(path, painted.paint(objects), colours)
+    else:
+        save_indexed(path, painted.paint(objects))
+    for region, number in zip(regions, objects, strict=True):
+        value = colours[number].tolist() if is_many else [number]
+        out.wrote(frame, region, frame.name, value_key(OBJECTS, value))
+
+
+def _object_number(number: int | None) -> int:
+    assert number is not None
+    return number + (number >= VOID_INDEX)

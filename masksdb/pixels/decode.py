@@ -1,0 +1,205 @@
+"""Bytes to pixels as stored, and what their values are as colours.
+
+Content decides the format, not the name. PNG files go to :mod:`masksdb.pixels.png`, other stills to imageio, videos to
+:mod:`masksdb.pixels.video`. Nothing is rotated, scaled or converted on the way; palettes stay indexes
+beside their colours.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from masksdb.errors import MaskDecodeError
+from masksdb.pixels import png
+from masksdb.pixels.masks import MaskImage, Samples
+
+_MODES = {png.GREY: "grey", png.RGB: "rgb", png.PALETTE: "palette", png.GREY_ALPHA: "grey_alpha", png.RGB_ALPHA: "rgba"}
+
+_CHANNEL_MODES = {1: "grey", 2: "grey_alpha", 3: "rgb", 4: "rgba"}
+
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how to turn a picture to show it upright."""
+
+_LOSSY_FORMATS = ("JPEG", "JPEG2000", "AVIF", "HEIF", "MPO")
+
+_JPEG_MODES = {"RGB": "rgb", "L": "mono"}
+"""What kornia-rs calls the modes in which it decodes JPEG."""
+
+_KEPT_BYTES = 1 << 24
+
+# glibc learns from the largest block freed so far how much memory to keep for the next one: else it gives that of each
+# mask back to the kernel, and page faults take as long as decoding. No page of this block is ever touched.
+np.empty(_KEPT_BYTES, np.uint8)
+
+
+def decode_image(data: bytes, uri: str, *, pixel_limit: int, is_beside: bool = False) -> MaskImage:
+    """The pixels of a still.
+
+    Args:
+        data: the content of the file.
+        uri: what errors call it.
+        pixel_limit: how many pixels it may have; more are refused before they are decoded.
+        is_beside: whether another thread decodes just now, too.
+
+    Raises:
+        MaskDecodeError: the file is damaged, too large, or no image.
+    """
+    if not data:
+        raise MaskDecodeError(uri, "empty; expected an image")
+    if data.startswith(png.SIGNATURE):
+        return _decode_png(data, uri, pixel_limit, is_beside)
+    return _decode_other(data, uri, pixel_limit, is_beside)
+
+
+def _decode_png(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> MaskImage:
+    try:
+        header = png.read_header(data)
+        _check_size(header.height, header.width, uri, pixel_limit)
+        png.check_length(data, header)
+        if header.is_interlaced and header.depth < 8:
+            return _from_pillow_interlaced(data, header)
+        samples = png.read_samples(data, header, is_beside=is_beside)
+    except png.PngError as error:
+        raise MaskDecodeError(uri, str(error)) from None
+    return _png_image(samples, header)
+
+
+def _png_image(samples: Samples, header: png.PngHeader) -> MaskImage:
+    palette, transparent = None, None
+    if header.palette is not None and header.colour == png.PALETTE:
+        palette = _palette(header.palette, header.transparency or b"")
+    elif header.colour in (png.GREY, png.RGB) and header.transparency:
+        count = png.CHANNELS[header.colour]
+        # Of another length it is ignored, as all decoders do.
+        transparent = (
+            struct.unpack(f">{count}H", header.transparency) if len(header.transparency) == 2 * count else None
+        )
+    return MaskImage(samples, _MODES[header.colour], header.depth, "image/png", palette, transparent)
+
+
+def _from_pillow_interlaced(data: bytes, header: png.PngHeader) -> MaskImage:
+    """Packed pixels in seven passes, which Pillow decodes and spreads to 8 bits: taken back, which loses nothing."""
+    from PIL import Image
+
+    png.check_pixels(data)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            samples = np.asarray(image).astype(np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise png.PngError(f"a damaged PNG file: {error}") from None
+    if header.colour == png.GREY and header.depth > 1:
+        samples //= 255 // ((1 << header.depth) - 1)
+    return _png_image(samples, header)
+
+
+@lru_cache(maxsize=256)
+def _palette(colours: bytes, alpha: bytes) -> npt.NDArray[np.uint8]:
+    """A palette of 256 colours, opaque black where there is none. Many files of a dataset share one."""
+    found = np.zeros((256, 4), np.uint8)
+    found[:, 3] = 255
+    count = min(len(colours) // 3, 256)
+    found[:count, :3] = np.frombuffer(colours[: 3 * count], np.uint8).reshape(-1, 3)
+    found[: len(alpha[:256]), 3] = np.frombuffer(alpha[:256], np.uint8)
+    found.flags.writeable = False
+    return found
+
+
+def _check_size(height: int, width: int, uri: str, pixel_limit: int) -> None:
+    if height * width > pixel_limit:
+        raise MaskDecodeError(
+            uri, f"{width} x {height} pixels, more than the limit of {pixel_limit:,}; raise it with MASKSDB_PIXEL_LIMIT"
+        )
+
+
+def _decode_other(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> MaskImage:
+    import imageio.v3 as iio
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as image:
+                _check_size(image.height, image.width, uri, pixel_limit)
+                about: dict[str, Any] = {
+                    "content_type": Image.MIME.get(image.format or "", "image"),
+                    "is_lossy": _is_lossy(image, data),
+                }
+                # Of all formats Pillow turns only this one.
+                orientation = image.getexif().get(_ORIENTATION, 1) if image.format == "TIFF" else 1
+                if image.mode == "P":
+                    samples = _turned_back(np.asarray(image), orientation)
+                    return MaskImage(samples, "palette", palette=_pillow_palette(image), **about)
+                if image.mode == "1":
+                    return MaskImage(_turned_back(np.asarray(image).astype(np.uint8), orientation), "grey", 1, **about)
+                if image.format == "JPEG" and image.mode in _JPEG_MODES and not is_beside:
+                    jpeg = _decode_jpeg(data, _JPEG_MODES[image.mode])
+                    if jpeg is not None:
+                        return _from_array(jpeg, uri, about)
+                mode = None if image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I") else "RGB"
+            samples = iio.imread(io.BytesIO(data), plugin="pillow", index=0, mode=mode)
+    except UnidentifiedImageError:
+        raise MaskDecodeError(uri, f"no image that is known; it begins with {data[:12]!r}") from None
+    except Image.DecompressionBombError as error:
+        raise MaskDecodeError(uri, f"too large for Pillow: {error}") from None
+    except MaskDecodeError:
+        raise
+    except Exception as error:
+        # Each plugin of Pillow raises what it likes.
+        raise MaskDecodeError(uri, f"a damaged image: {error}") from None
+    return _from_array(_turned_back(samples, orientation), uri, about)
+
+
+def _decode_jpeg(data: bytes, mode: str) -> npt.NDArray[np.uint8] | None:
+    """The pixels that Pillow finds, in two thirds of its time; None where something is odd, for Pillow to judge."""
+    import kornia_rs.io
+
+    try:
+        samples: npt.NDArray[np.uint8] = kornia_rs.io.decode_image_jpegturbo(data, mode)
+    except Exception:
+        # kornia-rs has no errors of its own.
+        return None
+    return samples[:, :, 0] if mode == "mono" else samples
+
+
+def _turned_back(samples: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Pixels as stored, of those that were turned or flipped to be shown upright."""
+    if orientation in (5, 6, 7, 8):
+        samples = np.swapaxes(samples, 0, 1)
+    if orientation in (3, 4, 7, 6):
+        samples = samples[::-1]
+    if orientation in (2, 3, 7, 8):
+        samples = samples[:, ::-1]
+    return np.ascontiguousarray(samples)
+
+
+def _from_array(samples: npt.NDArray[Any], uri: str, about: dict[str, Any]) -> MaskImage:
+    if samples.dtype not in (np.uint8, np.uint16):
+        if samples.dtype.kind not in "iu" or samples.min() < 0 or samples.max() > 65535:
+            raise MaskDecodeError(uri, f"samples of {samples.dtype}; a mask has whole numbers from 0 to 65535")
+        samples = samples.astype(np.uint16)
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    depth = samples.itemsize * 8
+    return MaskImage(np.ascontiguousarray(samples), _CHANNEL_MODES[channels], depth, **about)
+
+
+def _pillow_palette(image: Any) -> npt.NDArray[np.uint8]:
+    colours = bytes(image.getpalette("RGB") or [])
+    transparency = image.info.get("transparency", b"")
+    if isinstance(transparency, int):
+        transparency = b"\xff" * transparency + b"\0"
+    return _palette(colours, transparency)
+
+
+def _is_lossy(image: Any, data: bytes) -> bool:
+    if image.format == "WEBP":
+        return b"VP8L" not in data[:4096]
+    if image.format == "TIFF":
+        return image.info.get("compression") in ("jpeg", "tiff_jpeg", "old_jpeg", "webp")
+    return image.format in _LOSSY_FORMATS

@@ -1,0 +1,131 @@
+"""The SQL functions by name: what they return and take, and how they come onto a connection.
+
+What computes them is imported with the first call, for it takes longer than to open a database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import duckdb
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from masksdb.errors import MasksDBError, UsageError
+from masksdb.pixels.settings import PIXEL_LIMIT, DecodeErrors, Settings
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection, *, decode_errors: DecodeErrors = "raise", pixel_limit: int = PIXEL_LIMIT
+) -> Settings:
+    """Make the functions over pixels known on anyone's connection, its cursors and other connections to the same file.
+
+    Args:
+        connection: the connection; where its database is one of masksdb, its URI prefixes hold.
+        decode_errors: whether a mask that cannot be read is an error, or NULL and counted in ``failures``.
+        pixel_limit: pixels of the largest mask that is decoded.
+
+    Returns:
+        The settings, which may be changed.
+
+    >>> connection = duckdb.connect()
+    >>> settings = register(connection)
+    >>> connection.execute("SELECT rle_area({'size': [2, 2], 'counts': '04'})").fetchall()
+    [(4,)]
+    """
+    prefixes = {}
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'uri_prefixes'").fetchall():
+        prefixes = dict(connection.execute("SELECT prefix, replacement FROM uri_prefixes").fetchall())
+    settings = Settings(prefixes, decode_errors, pixel_limit)
+    add_functions(connection, settings)
+    return settings
+
+
+class Function(NamedTuple):
+    """A SQL function.
+
+    Attributes:
+        returns: its SQL type.
+        least: arguments that it needs.
+        most: arguments that it takes.
+        module: where its kernel is, under the same name.
+    """
+
+    returns: str
+    least: int
+    most: int
+    module: str = "masksdb.pixels.functions.of_masks"
+
+
+_BOX = "STRUCT(x INTEGER, y INTEGER, width INTEGER, height INTEGER)"
+
+_POINT = "STRUCT(x DOUBLE, y DOUBLE)"
+
+_RLE = "STRUCT(size INTEGER[], counts VARCHAR)"
+
+_VALUE = f'STRUCT("value" INTEGER[], rgb INTEGER[], area BIGINT, bbox {_BOX}, centroid {_POINT})'
+
+_OF_RLE = "masksdb.pixels.functions.of_rle"
+
+FUNCTIONS = {
+    "decode_mask": Function(
+        "STRUCT(height INTEGER, width INTEGER, channels INTEGER, dtype VARCHAR, pixels BLOB)", 1, 1
+    ),
+    "mask_alpha": Function("STRUCT(mean DOUBLE, min DOUBLE, max DOUBLE)", 1, 1),
+    "mask_area": Function("BIGINT", 2, 3),
+    "mask_bbox": Function(_BOX, 2, 3),
+    "mask_centroid": Function(_POINT, 2, 3),
+    "mask_confusion": Function("STRUCT(value_a INTEGER[], value_b INTEGER[], pixels BIGINT)[]", 2, 2),
+    "mask_coverage": Function("DOUBLE", 2, 3),
+    "mask_png": Function("BLOB", 2, 3),
+    "mask_ref": Function('STRUCT(uri VARCHAR, content_type VARCHAR, "timestamp" BIGINT)', 1, 2),
+    "mask_rle": Function(_RLE, 2, 3),
+    "mask_value_at": Function("INTEGER[]", 3, 3),
+    "mask_values": Function(f"{_VALUE}[]", 1, 1),
+    "rle_area": Function("BIGINT", 1, 1, _OF_RLE),
+    "rle_bbox": Function(_BOX, 1, 1, _OF_RLE),
+    "rle_intersection": Function(_RLE, 2, 2, _OF_RLE),
+    "rle_iou": Function("DOUBLE", 2, 2, _OF_RLE),
+    "rle_union": Function(_RLE, 2, 2, _OF_RLE),
+}
+"""The SQL functions by name."""
+
+
+def add_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make the functions known to a database instance: all its connections and cursors, in all threads."""
+    for name, function in FUNCTIONS.items():
+        # On a connection that knows them already, the new settings hold from now on.
+        with contextlib.suppress(duckdb.Error):
+            connection.remove_function(name)
+        # Any number of arguments: then `tolerance := 5` may be given or left out. They are counted in the call.
+        connection.create_function(
+            name,
+            _called(name, function, settings),
+            None,
+            function.returns,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
+
+
+def _called(name: str, function: Function, settings: Settings) -> Callable[..., Any]:
+    @functools.cache
+    def kernel() -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(importlib.import_module(function.module), name)
+        return found
+
+    def call(*columns: Any) -> Any:
+        try:
+            if not function.least <= len(columns) <= function.most:
+                wanted = f"{function.least}" + (f" or {function.most}" if function.most > function.least else "")
+                raise UsageError(f"{name}: found {len(columns)} arguments, expected {wanted}")
+            return kernel()(settings, *columns)
+        except MasksDBError as error:
+            # DuckDB keeps only the text; who translates it finds the error here.
+            settings.raised = error
+            raise
+
+    return call

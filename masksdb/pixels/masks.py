@@ -1,0 +1,173 @@
+"""What a mask is to the code: its reference, its pixels, and the distinct values in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from masksdb.pixels.regions import Regions, find_regions
+
+NONE = -1
+"""The index of a NULL."""
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+Codes = npt.NDArray[np.unsignedinteger]
+
+NO_SAMPLE = -1
+"""What stands for the raw sample of a mask that has no single one: colour, grey with alpha, video."""
+
+
+@dataclass(frozen=True)
+class MaskImage:
+    """The pixels of a mask as stored.
+
+    Attributes:
+        samples: shape (height, width), or (height, width, channels) where there are several; uint8 or uint16.
+        mode: ``grey``, ``palette``, ``rgb``, ``grey_alpha`` or ``rgba``.
+        depth: bits of a sample: 1, 2, 4, 8 or 16.
+        content_type: what the content is, such as ``image/png``.
+        palette: RGBA of each index, shape (256, 4), uint8, black where there is none; None without a palette.
+        transparent: the grey level or RGB that is shown transparent; None where there is none.
+        is_lossy: whether the format may have changed pixels.
+        is_video: whether this is one frame of a video.
+    """
+
+    samples: Samples
+    mode: str
+    depth: int = 8
+    content_type: str = "image/png"
+    palette: npt.NDArray[np.uint8] | None = None
+    transparent: tuple[int, ...] | None = None
+    is_lossy: bool = False
+    is_video: bool = False
+
+    @property
+    def has_sample(self) -> bool:
+        """Whether a pixel has a single raw sample: a palette index or a grey level."""
+        return self.mode in ("grey", "palette") and not self.is_video
+
+    @property
+    def maximum(self) -> int:
+        """The alpha of what is opaque, and the largest displayed level."""
+        return 65535 if self.depth == 16 else 255
+
+    def without_samples(self) -> MaskImage:
+        """What is known of the mask but its pixels."""
+        return replace(self, samples=np.zeros((0, 0), np.uint8))
+
+    def colours(self, codes: Codes) -> npt.NDArray[np.int64]:
+        """What codes stand for, shape (n, 5), int64: the raw sample (-1 where there is none), red, green, blue, alpha.
+
+        Red, green and blue are as displayed: palettes expanded, grey in all three, 1 to 4 bits spread to 8, 16 bits
+        kept.
+        """
+        found = np.empty((len(codes), 5), np.int64)
+        found[:, 0] = codes if self.has_sample else NO_SAMPLE
+        if self.palette is not None:
+            found[:, 1:] = self.palette[codes]
+            return found
+        found[:, 4] = self.maximum
+        channels = self._unpacked(codes)
+        if channels.shape[1] in (2, 4):
+            found[:, 4] = channels[:, -1]
+            channels = channels[:, :-1]
+        elif self.transparent is not None:
+            found[(channels == self.transparent).all(axis=1), 4] = 0
+        found[:, 1:4] = channels * 255 // ((1 << self.depth) - 1) if self.depth < 8 else channels
+        return found
+
+    def displayed(self) -> npt.NDArray[np.uint8]:
+        """The pixels as red, green and blue, shape (height, width, 3)."""
+        samples: npt.NDArray[Any] = self.samples
+        if self.palette is not None:
+            shown: npt.NDArray[np.uint8] = self.palette[samples][:, :, :3]
+            return shown
+        if self.depth == 16:
+            samples = samples >> 8
+        elif self.depth < 8:
+            samples = samples * (255 // ((1 << self.depth) - 1))
+        samples = samples.astype(np.uint8, copy=False)
+        if samples.ndim == 2 or samples.shape[2] == 2:
+            grey = samples if samples.ndim == 2 else samples[:, :, 0]
+            return np.repeat(grey[:, :, None], 3, axis=2)
+        return np.ascontiguousarray(samples[:, :, :3])
+
+    def _unpacked(self, codes: Codes) -> npt.NDArray[np.int64]:
+        channels = 1 if self.samples.ndim == 2 else self.samples.shape[2]
+        bits = self.samples.itemsize * 8
+        shifts = np.arange(channels - 1, -1, -1, dtype=np.uint64) * np.uint64(bits)
+        return ((codes.astype(np.uint64)[:, None] >> shifts) & np.uint64((1 << bits) - 1)).astype(np.int64)
+
+
+def nearest_places(size: int, wanted: int) -> npt.NDArray[np.int64]:
+    """Which of ``size`` pixels in a row to take for each of ``wanted``: those under their middles."""
+    found: npt.NDArray[np.int64] = (2 * np.arange(wanted) + 1) * size // (2 * wanted)
+    return found
+
+
+SAMPLE, RED, GREEN, BLUE, ALPHA = range(5)
+"""The columns of :attr:`MaskFacts.colours`."""
+
+
+class MaskRef(NamedTuple):
+    """A mask as queries name it: its URI, and for a video the milliseconds."""
+
+    uri: str
+    timestamp_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What a mask says.
+
+    Attributes:
+        image: the mask without its pixels.
+        regions: its distinct values and what each covers.
+        colours: what each value stands for, shape (n, 5), int64: raw sample (-1 where there is none), red, green, blue,
+            alpha.
+    """
+
+    image: MaskImage
+    regions: Regions
+    colours: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, image: MaskImage) -> MaskFacts:
+        """The facts of a decoded mask, whose pixels are let go."""
+        found = find_regions(image.samples)
+        return cls(image.without_samples(), found, image.colours(found.codes))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+        return self.regions.nbytes + self.colours.nbytes + 2000
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """What each value covers, shape (n, 7), int64: area, x_min, y_min, x_max, y_max, sum_x, sum_y."""
+        return np.column_stack([self.regions.area, self.regions.geometry])
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the mask."""
+        return self.regions.height * self.regions.width
+
+    def stored_values(self) -> list[list[int]]:
+        """The distinct values as stored: [index], [grey], [r, g, b] or [r, g, b, a]."""
+        columns = slice(SAMPLE, RED) if self.image.has_sample else slice(RED, ALPHA if self.has_no_alpha else ALPHA + 1)
+        return [[int(number) for number in row] for row in self.colours[:, columns]]
+
+    @property
+    def has_no_alpha(self) -> bool:
+        """Whether pixels have no alpha of their own."""
+        return self.image.mode not in ("rgba", "grey_alpha")
+
+
+Integers = npt.NDArray[np.int64]
+
+Flags = npt.NDArray[np.bool_]

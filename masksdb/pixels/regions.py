@@ -1,0 +1,238 @@
+"""Pixels to regions: what every distinct value of a mask covers, from the runs of equal pixels in its rows.
+
+A mask of a million pixels has some thousand runs, so all that is asked of it is computed from runs: areas, boxes, sums,
+COCO run lengths, the value under a pixel, the joint histogram of two masks.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from masksdb.pixels import rle
+
+Array = npt.NDArray[np.generic]
+
+Integers = npt.NDArray[np.int64]
+
+Codes = npt.NDArray[np.unsignedinteger]
+
+Flags = npt.NDArray[np.bool_]
+
+_FEW_PAIRS = 1 << 12
+"""Pairs of values that are counted in a table of all of them."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Stretches of equal pixels: where each starts, and the index of its value.
+
+    Attributes:
+        starts: flat pixel index at which each run starts, shape (n,), int64, ascending from 0.
+        values: index of the run's value among the distinct values of the mask, shape (n,), unsigned.
+        total: pixels of the mask.
+    """
+
+    starts: Integers
+    values: Codes
+    total: int
+
+    def pixels(self) -> Codes:
+        """The index of the value of every pixel, flat, shape (total,)."""
+        return np.repeat(self.values, np.diff(self.starts, append=self.total))
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The distinct values of a mask and what each covers; n of them, in ascending order of their codes.
+
+    Attributes:
+        height: pixels.
+        width: pixels.
+        codes: the values as one number each, shape (n,), unsigned.
+        area: pixels of each, shape (n,), int64.
+        starts: flat pixel index at which each run of equal pixels starts, in reading order, shape (r,), int64.
+        run_codes: the value of each run as its code, shape (r,).
+    """
+
+    height: int
+    width: int
+    codes: Codes
+    area: Integers
+    starts: Integers
+    run_codes: Codes
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The mask as runs in reading order, which may go on into the next rows."""
+        return Runs(self.starts, _index(self.run_codes, self.codes), self.height * self.width)
+
+    @cached_property
+    def columns(self) -> Runs:
+        """The columns of the mask, one after the other, as runs."""
+        pixels = self.runs.pixels().reshape(self.height, self.width)
+        flat = np.ascontiguousarray(pixels.T).reshape(-1)
+        starts = _starts(flat, 1)
+        return Runs(starts, flat[starts], len(flat))
+
+    @cached_property
+    def geometry(self) -> Integers:
+        """Where each value is: x_min, y_min, x_max, y_max, sum of x, sum of y as pixel indexes; shape (n, 6), int64."""
+        ids = self.runs.values
+        order = np.argsort(ids, kind="stable")
+        firsts = np.searchsorted(ids[order], np.arange(len(self.codes), dtype=ids.dtype))
+        lasts = np.append(firsts[1:], len(order)) - 1
+
+        width = self.width
+        edges = np.append(self.starts, self.height * width)
+        rows = edges // width
+        columns = edges - rows * width
+        # Sums over all pixels before an edge: those of whole rows, then of the one begun.
+        sum_x = np.diff(rows * (width * (width - 1) // 2) + columns * (columns - 1) // 2)
+        sum_y = np.diff(rows * (rows - 1) // 2 * width + rows * columns)
+        last_rows = (edges[1:] - 1) // width
+        is_one_row = last_rows == rows[:-1]
+        left = np.where(is_one_row, columns[:-1], 0)
+        right = np.where(is_one_row, edges[1:] - 1 - last_rows * width, width - 1)
+        return np.column_stack(
+            [
+                np.minimum.reduceat(left[order], firsts),
+                # Runs are in reading order, so the first of a value is its highest and the last its lowest.
+                rows[order[firsts]],
+                np.maximum.reduceat(right[order], firsts),
+                last_rows[order[lasts]],
+                np.add.reduceat(sum_x[order], firsts),
+                np.add.reduceat(sum_y[order], firsts),
+            ]
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds, and about what it holds once everything has been asked of it."""
+        return 4 * self.starts.nbytes + self.run_codes.nbytes + 8 * self.codes.size * 8
+
+    def counts(self, selected: Flags) -> rle.Counts:
+        """COCO run lengths of all pixels whose value is selected; one flag for each distinct value."""
+        return rle.from_flags(selected[self.columns.values], self.columns.starts, self.columns.total)
+
+    def value_at(self, x: int, y: int) -> int:
+        """The index of the value under a pixel."""
+        run = np.searchsorted(self.starts, y * self.width + x, side="right") - 1
+        return int(np.searchsorted(self.codes, self.run_codes[run]))
+
+
+def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
+    """The distinct values of a mask and what each covers.
+
+    Args:
+        pixels: shape (height, width), or (height, width, channels), whose channels side by side are then one code, the
+            first highest; uint8 or uint16.
+
+    >>> found = find_regions(np.array([[7, 7, 3], [3, 7, 3]], np.uint8))
+    >>> found.codes.tolist(), found.area.tolist(), found.geometry[:, :4].tolist()
+    ([3, 7], [3, 3], [[0, 0, 2, 1], [0, 0, 1, 1]])
+    """
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    flat = pixels.reshape(-1)
+    starts = _starts(flat, channels)
+    lengths = np.empty(len(starts), np.int64)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1] = height * width - starts[-1]
+    if channels == 1 and flat.dtype == np.uint8:
+        run_codes: Codes = flat[starts]
+        areas = np.bincount(run_codes, lengths, 256).astype(np.int64)
+        codes: Codes = np.flatnonzero(areas).astype(np.uint8)
+        return Regions(height, width, codes, areas[codes], starts, run_codes)
+    run_codes = _packed(flat, starts, channels)
+    codes = _distinct(run_codes)
+    areas = np.bincount(_index(run_codes, codes), lengths).astype(np.int64)
+    return Regions(height, width, codes, areas, starts, run_codes)
+
+
+def _packed(flat: npt.NDArray[np.unsignedinteger], starts: Integers, channels: int) -> Codes:
+    """The codes of the pixels at some places."""
+    if channels == 1:
+        return flat[starts]
+    bits = flat.itemsize * 8
+    kind = np.uint32 if channels * bits <= 32 else np.uint64
+    at = starts * channels
+    codes: Codes = flat[at].astype(kind)
+    for channel in range(1, channels):
+        codes = codes << kind(bits) | flat[at + channel]
+    return codes
+
+
+def _starts(flat: Array, channels: int) -> Integers:
+    """Where pixels of so many channels differ from the one before; 0 is the first."""
+    changed = np.flatnonzero(flat[channels:] != flat[:-channels])
+    starts = np.empty(len(changed) + 1, np.int64)
+    starts[0] = 0
+    np.add(changed if channels == 1 else changed // channels, 1, out=starts[1:])
+    return starts if channels == 1 else starts[np.concatenate(([True], starts[1:] != starts[:-1]))]
+
+
+_local = threading.local()
+
+
+def _table() -> npt.NDArray[np.int32]:
+    """A table of all 24-bit codes, of which only what occurs is ever touched; one for each thread."""
+    if not hasattr(_local, "table"):
+        _local.table = np.empty(1 << 24, np.int32)
+    found: npt.NDArray[np.int32] = _local.table
+    return found
+
+
+def _distinct(codes: Codes) -> Codes:
+    """The distinct codes in ascending order."""
+    if codes.dtype != np.uint32 or int(codes.max()) >= 1 << 24:
+        return np.unique(codes)
+    table, places = _table(), np.arange(len(codes), dtype=np.int32)
+    table[codes] = places
+    # Of equal codes one place is in the table now.
+    return np.sort(codes[table[codes] == places])
+
+
+def _index(codes: Codes, distinct: Codes) -> Codes:
+    """For each code its index among the distinct ones, in as few bytes as hold it."""
+    count = len(distinct)
+    kind = np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
+    if codes.dtype.itemsize > 4 or int(distinct[-1]) >= 1 << 24:
+        return np.searchsorted(distinct, codes).astype(kind)
+    table = _table()
+    table[distinct] = np.arange(count, dtype=np.int32)
+    found: Codes = table[codes].astype(kind)
+    return found
+
+
+def joint_histogram(left: Regions, right: Regions) -> tuple[Integers, Integers, Integers]:
+    """How many pixels have which pair of values in two masks of equal size.
+
+    Returns:
+        Index of the value in the left mask, index in the right, and pixels, for each pair that occurs; each of
+        shape (n,), int64, in ascending order of the pairs.
+    """
+    of_left, of_right = left.runs, right.runs
+    starts = np.concatenate((of_left.starts, of_right.starts))
+    # Both are in order, so a sort that keeps stretches which are so only merges them.
+    order = np.argsort(starts, kind="stable")
+    # How many runs of each side have begun; where two begin together, the first is no pixel long and counts nothing.
+    begun_left = np.cumsum(order < len(of_left.starts))
+    begun_right = np.arange(1, len(order) + 1) - begun_left
+    lengths = np.diff(starts[order], append=of_left.total)
+    pairs = of_left.values[begun_left - 1].astype(np.int64)
+    pairs *= len(right.codes)
+    pairs += of_right.values[begun_right - 1]
+    possible = len(left.codes) * len(right.codes)
+    if possible <= max(_FEW_PAIRS, len(pairs)):
+        counts = np.bincount(pairs, lengths, possible)
+        distinct = np.arange(possible)
+    else:
+        distinct, ids = np.unique(pairs, return_inverse=True)
+        counts = np.bincount(ids, lengths)
+    is_there = counts > 0
+    return *np.divmod(distinct[is_there], len(right.codes)), counts[is_there].astype(np.int64)

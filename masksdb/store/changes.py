@@ -1,0 +1,63 @@
+"""What differs between two versions of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from masksdb.store.engine import Engine
+from masksdb.store.sql import statement
+from masksdb.store.versions import find_version
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class VersionChanges:
+    """The differences from one version to another; as text, a summary for people.
+
+    Attributes:
+        dataset: name of the dataset.
+        from_version: name of the one version.
+        to_version: name of the other.
+        rows: one row per difference, with the columns of ``sql/store/version_changes.sql``.
+        counts: how many rows there are of each item and change.
+    """
+
+    dataset: str
+    from_version: str
+    to_version: str
+    rows: duckdb.DuckDBPyRelation
+    counts: Mapping[tuple[str, str], int]
+
+    def __str__(self) -> str:
+        def told(item: str, name: str) -> str:
+            found = [f"{count:,} {change}" for (of, change), count in self.counts.items() if of == item]
+            return f"{name}: {', '.join(found) or 'no change'}"
+
+        names = {"frame": "frames", "roi": "ROIs of frames in both", "mask_label": "mask labels"}
+        lines = [f"{self.dataset}: {self.from_version} -> {self.to_version}"]
+        return "\n  ".join(lines + [told(item, name) for item, name in names.items()])
+
+
+def version_changes(engine: Engine, dataset: str, from_version: str, to_version: str) -> VersionChanges:
+    """What differs from one version of a dataset to another; neither need descend from the other.
+
+    Raises:
+        NotFoundError: no such dataset or version.
+    """
+    # The result outlives the call, and with it the cursor that holds the temporary table.
+    cursor = engine.cursor()
+    with engine.errors():
+        found = [find_version(cursor, dataset, version) for version in (from_version, to_version)]
+        ids = {"from_version_id": found[0].version_id, "to_version_id": found[1].version_id}
+        query = statement("store/version_changes").rstrip().rstrip(";")
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE version_changes AS {query}", ids)
+        rows = cursor.execute(
+            "SELECT item, change, count(*) FROM version_changes GROUP BY item, change ORDER BY item, change"
+        ).fetchall()
+        relation = cursor.sql("FROM version_changes")
+    counts = {(item, change): count for item, change, count in rows}
+    return VersionChanges(dataset, found[0].version_name, found[1].version_name, relation, counts)

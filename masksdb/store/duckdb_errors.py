@@ -1,0 +1,54 @@
+"""DuckDB's errors as masksdb's, in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import duckdb
+
+from masksdb.errors import DatabaseLockedError, MasksDBError, QueryError, SchemaVersionError
+
+
+def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None) -> MasksDBError:
+    """DuckDB's error as one of ours, in one sentence that starts with the place.
+
+    Args:
+        error: the error.
+        path: the database.
+        raised: what a function over pixels raised last, of which DuckDB keeps only the text.
+    """
+    text = str(error)
+    if raised is not None and str(raised) in text:
+        return raised
+    own = re.search(r"executing the UDF: (?:MaskDecode|Usage|UnsupportedFormat|MasksDB)Error: (.*)", text)
+    if own:
+        return MasksDBError(own[1])
+    head = re.split(r"\n\s*\n|\nLINE |\nPossible solutions:", text)[0]
+    sentence = re.sub(r"^[A-Z][\w ]*? Error: ", "", " ".join(head.split()))
+    if "Could not set lock" in text:
+        owner = re.search(r"PID (\d+)", text)
+        who = f"process {owner[1]}" if owner else "another process"
+        return DatabaseLockedError(
+            f"{path}: open in {who}; close it there, or open it in both only to read (read_only=True)"
+        )
+    if "different configuration" in text:
+        return DatabaseLockedError(f"{path}: open in this process ({os.getpid()}) with another configuration; close it")
+    if "not a valid DuckDB database file" in text:
+        return MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
+    if "can only read version" in text:
+        return SchemaVersionError(f"{path}: written by a newer DuckDB; upgrade with 'pip install --upgrade duckdb'")
+    if "Connection already closed" in text:
+        return MasksDBError(f"{path}: closed; connect to it again")
+    if "read-only mode" in text:
+        return QueryError(f"{path}: opened read-only; open it for writing ('masksdb sql --write') to change it")
+    if re.search(r"Table with name version_(?:findings|faults_\w+) does not exist", text):
+        return QueryError(f"{path}: not checked yet; 'masksdb check' makes this view")
+    if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):
+        line = re.search(r"\nLINE (\d+):", text)
+        return QueryError(f"SQL, line {line[1] if line else 1}: {sentence}")
+    if isinstance(error, (duckdb.IOException, duckdb.FatalException)):
+        return MasksDBError(f"{path}: {sentence}")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MasksDBError(f"{path}: not enough memory for this query; {sentence}")
+    return QueryError(f"SQL: {sentence}")

@@ -1,0 +1,235 @@
+"""Open a database file, migrate it, run transactions, and translate DuckDB's errors.
+
+DuckDB wants one instance per file and process, so engines are shared by path: the last close closes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from masksdb.errors import DatabaseLockedError, MasksDBError, NotFoundError, QueryError, UsageError
+from masksdb.pixels.functions.registration import add_functions
+from masksdb.pixels.settings import DecodeErrors, Settings
+from masksdb.store.duckdb_errors import translate
+from masksdb.store.files import is_database
+from masksdb.store.migrations import check_schema, migrate
+from masksdb.store.sql import in_transaction
+
+SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
+"""Files that may be left beside a database by a killed process."""
+
+_engines: dict[str, Engine] = {}
+
+_engines_lock = threading.Lock()
+
+
+def quote_identifier(name: str) -> str:
+    """A name as it stands in SQL text.
+
+    >>> print(quote_identifier('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Engine:
+    """One open database file. Get one with :func:`open_engine`, give it back with :meth:`close`.
+
+    Attributes:
+        path: the file's real path, or ``:memory:``.
+        read_only: whether writes are refused.
+        settings: how masks are read.
+        connection: the DuckDB connection that keeps the file open.
+    """
+
+    def __init__(
+        self, path: str, *, read_only: bool, create: bool = True, decode_errors: DecodeErrors = "raise"
+    ) -> None:  # fmt: skip
+        self.path = path
+        self.read_only = read_only
+        self.settings = Settings(decode_errors=decode_errors)
+        self._has_functions = False
+        self._users = 1
+        self._write_lock = threading.RLock()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        config: dict[str, str | bool | int | float | list[str]] = (
+            {} if read_only else {"storage_compatibility_version": "v1.4.0"}
+        )
+        with self._opening():
+            self.connection = duckdb.connect(path, read_only=read_only, config=config)
+        try:
+            with self._opening():
+                self._prepare(create)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours; whatever SQL is refused here, it is the file that is at fault."""
+        try:
+            with self.errors():
+                yield
+        except QueryError as error:
+            reason = str(error).partition(": ")[2]
+            raise MasksDBError(f"{self.path}: not a database that masksdb can use: {reason}") from error
+
+    def _prepare(self, create: bool) -> None:
+        self.connection.execute("SET enable_progress_bar = false")
+        if self.read_only or not create:
+            check_schema(self.connection, self.path, self.read_only)
+        if not self.read_only:
+            if self.path != ":memory:":
+                self.remove_spill()
+            migrate(self.connection, self.path)
+        self.settings.prefixes = read_prefixes(self.connection)
+
+    def add_functions(self) -> None:
+        """Make the functions over pixels known, before a user's first query: it takes longer than to open a file."""
+        with self._write_lock:
+            if not self._has_functions:
+                add_functions(self.connection, self.settings)
+                self._has_functions = True
+
+    def map_prefix(self, prefix: str, replacement: str) -> None:
+        """From now on read what begins with a prefix from somewhere else."""
+        with self.transaction() as cursor:
+            cursor.execute("INSERT OR REPLACE INTO uri_prefixes VALUES (?, ?)", [prefix, replacement])
+            self.settings.prefixes = read_prefixes(cursor)
+
+    def __repr__(self) -> str:
+        return f"<database {self.path}>"
+
+    @property
+    def spill_folder(self) -> Path:
+        """Where DuckDB puts what does not fit into memory: beside the database file."""
+        return Path(f"{self.path}.tmp")
+
+    def remove_spill(self) -> None:
+        """Remove what a killed process left in the spill folder."""
+        for pattern in SPILL_PATTERNS:
+            for path in self.spill_folder.glob(pattern):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.spill_folder.rmdir()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same file, with its own temporary objects."""
+        cursor = self.connection.cursor()
+        self._cursors.add(cursor)
+        cursor.execute("SET enable_progress_bar = false")
+        return cursor
+
+    def interrupt(self) -> None:
+        """Stop the queries that run, whichever threads they run in."""
+        for connection in (self.connection, *self._cursors):
+            with contextlib.suppress(duckdb.Error):
+                connection.interrupt()
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise translate(error, self.path, self.settings.raised) from error
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for a few queries."""
+        with contextlib.closing(self.cursor()) as cursor, self.errors():
+            yield cursor
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that no other writer of this process works beside.
+
+        Raises:
+            MasksDBError: the database was opened read-only.
+        """
+        if self.read_only:
+            raise MasksDBError(f"{self.path}: opened read-only; connect without read_only to write")
+        with self._write_lock, contextlib.closing(self.cursor()) as cursor, self.errors():
+            yield cursor
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A writing cursor inside one transaction: all of it happens, or none."""
+        with self.writing() as cursor, in_transaction(cursor):
+            yield cursor
+
+    def close(self) -> None:
+        """Give the engine back; the last one to do so closes the file."""
+        with _engines_lock:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if _engines.get(self.path) is self:
+                del _engines[self.path]
+            self.connection.close()
+            with contextlib.suppress(OSError):
+                self.spill_folder.rmdir()
+
+
+def open_engine(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    decode_errors: DecodeErrors = "raise",
+) -> Engine:
+    """The engine of a database file, made where there is none, unless it is read-only or ``create`` is false.
+
+    Raises:
+        NotFoundError: there is no such file and none is made, or its folder does not exist.
+        DatabaseLockedError: another process has it open for writing.
+        SchemaVersionError: the file is from a newer masksdb.
+    """
+    name = os.fspath(path)
+    if name == ":memory:":
+        return Engine(name, read_only=read_only, decode_errors=decode_errors)
+    name = os.path.realpath(name)
+    if os.path.isdir(name):
+        raise MasksDBError(f"{name}: a folder, where a database file was expected; give the path of the file")
+    if not os.path.isdir(os.path.dirname(name)):
+        raise NotFoundError(f"{name}: its folder does not exist; create it first")
+    with _engines_lock:
+        engine = _engines.get(name)
+        if engine is None:
+            if (read_only or not create) and not os.path.exists(name):
+                raise NotFoundError(f"{name}: no such database file; 'masksdb ingest' makes one")
+            if os.path.exists(name) and os.path.getsize(name) and not is_database(name):
+                raise MasksDBError(f"{name}: not a DuckDB database file; give the path of one, or of a file to create")
+            engine = _engines[name] = Engine(name, read_only=read_only, create=create, decode_errors=decode_errors)
+        elif engine.read_only != read_only:
+            mode = "read-only" if engine.read_only else "for writing"
+            raise DatabaseLockedError(
+                f"{name}: open {mode} in this process ({os.getpid()}); close that first, or open it the same way"
+            )
+        elif engine.settings.decode_errors != decode_errors:
+            raise UsageError(f"{name}: open with decode_errors={engine.settings.decode_errors!r} in this process")
+        else:
+            engine._users += 1
+        return engine
+
+
+def interrupt_all() -> None:
+    """Stop the queries that run on any open database of this process."""
+    for engine in list(_engines.values()):
+        engine.interrupt()
+
+
+def read_prefixes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The URI prefixes of a database and what replaces them."""
+    return dict(connection.execute("SELECT prefix, replacement FROM uri_prefixes").fetchall())

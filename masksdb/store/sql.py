@@ -1,0 +1,98 @@
+"""The text of a file in sql/, by name: beside the package in a checkout, inside it in a wheel."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+
+@contextlib.contextmanager
+def in_transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commits what happens inside, or rolls it back on any error."""
+    cursor.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        # After a failed write DuckDB has rolled back already and refuses a second time.
+        with contextlib.suppress(duckdb.Error):
+            cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
+
+
+class Values:
+    """Values on their way into a statement, each under a name of its own.
+
+    >>> values = Values()
+    >>> values.bind("car"), values.bind(3), values.bound
+    ('$v0', '$v1', {'v0': 'car', 'v1': 3})
+    """
+
+    def __init__(self) -> None:
+        self.bound: dict[str, Any] = {}
+
+    def bind(self, value: Any) -> str:
+        """The name of a value, as it stands in SQL."""
+        name = f"v{len(self.bound)}"
+        self.bound[name] = value
+        return f"${name}"
+
+
+_PACKAGE = Path(__file__).parent.parent
+
+_ROOT = _PACKAGE / "sql" if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent / "sql"
+
+
+@cache
+def statement(name: str) -> str:
+    """The SQL text of ``sql/<name>.sql``.
+
+    >>> statement("views/mask_rois").splitlines()[0][:40]
+    '-- One row per ROI x source x mask it re'
+    """
+    return (_ROOT / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def names(folder: str) -> tuple[str, ...]:
+    """The names of the files in ``sql/<folder>/``, in the order in which DuckDB exports and imports views.
+
+    >>> names("store/temp")
+    ('temp/json_columns', 'temp/json_objects')
+    """
+    stems = (path.stem for path in (_ROOT / folder).glob("*.sql"))
+    return tuple(f"{folder}/{stem}" for stem in sorted(stems, key=lambda stem: stem.replace("_", "~")))
+
+
+@dataclass
+class Statement:
+    """A statement in the making: its common table expressions, in order, and its values.
+
+    Attributes:
+        tables: SQL by name.
+        values: the values bound so far.
+    """
+
+    tables: dict[str, str] = field(default_factory=dict)
+    values: Values = field(default_factory=Values)
+
+    def add(self, **files: str) -> None:
+        """Add tables whose SQL is in ``sql/clearml/views/``."""
+        for name, file in files.items():
+            self.tables[name] = statement(f"clearml/views/{file}").rstrip()
+
+    def text(self, end: str) -> str:
+        """The statement that ends with the SQL of ``end``."""
+        tables = ",\n".join(f"{name} AS (\n{indented(sql)}\n)" for name, sql in self.tables.items())
+        return f"WITH {tables}\n{end.rstrip()}\n"
+
+
+def indented(sql: str) -> str:
+    """SQL text four columns further in."""
+    return "\n".join(f"    {line}" if line else "" for line in sql.splitlines())

@@ -1,0 +1,389 @@
+"""Datasets and their versions: found, made, published, changed and deleted, each inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from masksdb.errors import MasksDBError, NotFoundError, UsageError, VersionPublishedError
+from masksdb.store.mask_labels import by_mask, check_mask_labels, inherited
+from masksdb.store.sql import statement
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+NO_NEW_FRAMES = 2**63 - 1
+"""A frame_key beyond every frame."""
+
+
+class VersionRow(NamedTuple):
+    """A version as its table knows it."""
+
+    version_id: int
+    version_name: str
+    status: str
+
+
+class VersionDetails(NamedTuple):
+    """A version with its dataset, metadata and parents."""
+
+    dataset_name: str
+    version_name: str
+    status: str
+    comment: str | None
+    metadata: dict[str, Any]
+    parent_ids: list[int]
+    parent_names: list[str]
+
+
+def find_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str | int | None) -> VersionRow:
+    """The version of that name, or id; None and ``Current`` are the newest draft, else the newest published.
+
+    Raises:
+        NotFoundError: no such dataset or version; the message offers near names.
+    """
+    known = list_versions(cursor, dataset)
+    if version is None or version == CURRENT:
+        if known:
+            return known[0]
+    else:
+        for row in known:
+            if version in (row.version_name, row.version_id):
+                return row
+    if not known:
+        find_dataset(cursor, dataset)
+    names = [row.version_name for row in known]
+    raise NotFoundError.named("version", str(version or CURRENT), f"dataset {dataset!r}", names)
+
+
+def list_versions(cursor: duckdb.DuckDBPyConnection, dataset: str) -> list[VersionRow]:
+    """The versions of a dataset, drafts first, then the newest first."""
+    rows = cursor.execute(statement("store/versions/find"), {"dataset": dataset}).fetchall()
+    return [VersionRow(*row) for row in rows]
+
+
+def find_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str | int) -> int:
+    """The id of the dataset of that name, or id.
+
+    Raises:
+        NotFoundError: no such dataset; the message offers near names.
+    """
+    column = "dataset_id" if isinstance(dataset, int) else "name"
+    row = cursor.execute(f"SELECT dataset_id FROM datasets WHERE {column} = ?", [dataset]).fetchone()  # noqa: S608
+    if row is None:
+        names = [name for (name,) in cursor.execute("SELECT name FROM datasets").fetchall()]
+        (path,) = cursor.execute(
+            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        ).fetchone() or (None,)
+        raise NotFoundError.named("dataset", str(dataset), path or "database", names)
+    return int(row[0])
+
+
+def dataset_row(cursor: duckdb.DuckDBPyConnection, dataset_id: int) -> dict[str, Any]:
+    """The columns of a dataset by name.
+
+    Raises:
+        NotFoundError: it has been deleted.
+    """
+    found = cursor.execute("SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id])
+    names = [column[0] for column in found.description or []]
+    row = found.fetchone()
+    if row is None:
+        raise NotFoundError(f"dataset {dataset_id}: deleted since it was opened; get another by name")
+    return dict(zip(names, row, strict=True))
+
+
+def add_tags(cursor: duckdb.DuckDBPyConnection, dataset_id: int, tags: Sequence[str]) -> None:
+    """Add those tags that the dataset lacks."""
+    known = dataset_row(cursor, dataset_id)["tags"] or []
+    set_tags(cursor, dataset_id, list(dict.fromkeys([*known, *tags])))
+
+
+def set_tags(cursor: duckdb.DuckDBPyConnection, dataset_id: int, tags: Sequence[str]) -> None:
+    """Replace a dataset's tags."""
+    cursor.execute("UPDATE datasets SET tags = ? WHERE dataset_id = ?", [list(tags), dataset_id])
+
+
+def details(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetails:
+    """All that is known of a version.
+
+    Raises:
+        NotFoundError: it has been deleted.
+    """
+    row = cursor.execute(statement("store/versions/details"), {"version_id": version_id}).fetchone()
+    if row is None:
+        raise NotFoundError(f"version {version_id}: deleted since it was opened; get another from its dataset")
+    found = VersionDetails(*row)
+    metadata = json.loads(row[4]) if row[4] else {}
+    if "mask_labels" in metadata:
+        metadata["mask_labels"] = by_mask(metadata["mask_labels"])
+    return found._replace(metadata=metadata)
+
+
+def create_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str) -> int:
+    """The id of the dataset of that name, which is made where there is none."""
+    _refuse_empty("dataset", dataset)
+    cursor.execute("INSERT INTO datasets (name) VALUES (?) ON CONFLICT DO NOTHING", [dataset])
+    return find_dataset(cursor, dataset)
+
+
+def create_version(
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: str,
+    version: str,
+    *,
+    parents: Sequence[int] = (),
+    comment: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> VersionRow:
+    """A draft that inherits the frames and label mapping of its parents; its dataset is made where there is none.
+
+    Args:
+        cursor: inside a transaction.
+        dataset: name of the dataset.
+        version: name of the version, which no other of the dataset has.
+        parents: ids of published versions; where two hold a frame_id, the first wins.
+        comment: free text.
+        metadata: what its metadata has besides the inherited ``mask_labels``.
+
+    Raises:
+        UsageError: a parent is a draft, or there is a version of that name.
+    """
+    _refuse_empty("version", version)
+    dataset_id = create_dataset(cursor, dataset)
+    if any(row.version_name == version for row in list_versions(cursor, dataset)):
+        raise UsageError(f"{dataset}/{version}: exists already; choose another name")
+    found = [details(cursor, parent) for parent in parents]
+    for parent in found:
+        if parent.status != "published":
+            raise UsageError(f"{dataset}/{parent.version_name}: a draft, and children inherit from published versions; "
+                             "publish it first")  # fmt: skip
+    text = _metadata_text({**inherited(parent.metadata for parent in found), **(metadata or {})}, dataset, version)
+    row = cursor.execute(
+        "INSERT INTO versions (dataset_id, name, comment, metadata) VALUES (?, ?, ?, ?) RETURNING version_id",
+        [dataset_id, version, comment, text],
+    ).fetchone()
+    assert row is not None
+    version_id = int(row[0])
+    for position, parent_id in enumerate(parents):
+        cursor.execute("INSERT INTO version_parents VALUES (?, ?, ?)", [version_id, position, parent_id])
+    cursor.execute(statement("store/versions/insert_lineage"), {"version_id": version_id})
+    if len(parents) > 1:
+        cursor.execute(statement("store/versions/dropped_frames"))
+        cursor.execute(statement("store/versions/hidden_by_merge"), {"version_id": version_id})
+        save_changes(cursor, version_id)
+    return VersionRow(version_id, version, "draft")
+
+
+def writable_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str | int | None) -> VersionRow:
+    """The draft of that name, made (with its dataset) where there is none.
+
+    Raises:
+        VersionPublishedError: the version is published.
+    """
+    try:
+        found = find_version(cursor, dataset, version)
+    except NotFoundError:
+        return create_version(cursor, dataset, CURRENT if version is None else str(version))
+    refuse_published(cursor, found.version_id)
+    return found
+
+
+def refuse_published(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetails:
+    """All that is known of a draft.
+
+    Raises:
+        VersionPublishedError: the version is published.
+    """
+    found = details(cursor, version_id)
+    if found.status == "published":
+        raise VersionPublishedError(
+            f"{found.dataset_name}/{found.version_name}: published, so it no longer changes; "
+            "write to a draft version instead"
+        )
+    return found
+
+
+def publish_version(cursor: duckdb.DuckDBPyConnection, version_id: int) -> None:
+    """Freeze a version; publishing twice changes nothing."""
+    cursor.execute(statement("store/versions/publish"), {"version_id": version_id})
+
+
+def create_snapshot(
+    cursor: duckdb.DuckDBPyConnection,
+    version_id: int,
+    *,
+    publish_name: str | None = None,
+    publish_comment: str | None = None,
+    publish_metadata: Mapping[str, Any] | None = None,
+    child_name: str | None = None,
+    child_comment: str | None = None,
+    child_metadata: Mapping[str, Any] | None = None,
+) -> VersionRow:
+    """Publish a draft under a name of its own, and go on in a new draft that inherits it.
+
+    The draft keeps its id. It is called ``publish_name``, else ``snapshot`` and the time; the child ``child_name``,
+    else ``Current``. What is None keeps its value.
+
+    Raises:
+        VersionPublishedError: the version is published.
+        UsageError: a name is taken.
+    """
+    draft = refuse_published(cursor, version_id)
+    rename_version(cursor, version_id, publish_name or f"snapshot {datetime.now().isoformat(timespec='microseconds')}")
+    if publish_comment is not None:
+        cursor.execute("UPDATE versions SET comment = ? WHERE version_id = ?", [publish_comment, version_id])
+    if publish_metadata is not None:
+        set_metadata(cursor, version_id, {**draft.metadata, **publish_metadata})
+    publish_version(cursor, version_id)
+    return create_version(
+        cursor,
+        draft.dataset_name,
+        child_name or CURRENT,
+        parents=[version_id],
+        comment=child_comment,
+        metadata=child_metadata,
+    )
+
+
+def rename_version(cursor: duckdb.DuckDBPyConnection, version_id: int, name: str) -> None:
+    """Give a draft another name.
+
+    Raises:
+        VersionPublishedError: the version is published.
+        UsageError: another version of the dataset has that name.
+    """
+    found = refuse_published(cursor, version_id)
+    _refuse_empty("version", name)
+    others = (row for row in list_versions(cursor, found.dataset_name) if row.version_id != version_id)
+    if any(row.version_name == name for row in others):
+        raise UsageError(f"{found.dataset_name}/{name}: exists already; choose another name")
+    cursor.execute("UPDATE versions SET name = ? WHERE version_id = ?", [name, version_id])
+
+
+def delete_version(cursor: duckdb.DuckDBPyConnection, version_id: int, *, force: bool = False) -> None:
+    """Delete a draft with the frames that it saves, or with ``force`` a published version.
+
+    Raises:
+        VersionPublishedError: the version is published and not ``force``.
+        UsageError: other versions inherit from it.
+    """
+    found = details(cursor, version_id)
+    name = f"{found.dataset_name}/{found.version_name}"
+    if found.status == "published" and not force:
+        raise VersionPublishedError(f"{name}: published; force=True (--force) deletes it all the same")
+    heirs = [
+        name for (name,) in cursor.execute(statement("store/versions/heirs"), {"version_id": version_id}).fetchall()
+    ]
+    if heirs:
+        raise UsageError(f"{name}: {', '.join(map(repr, heirs[:3]))} inherit from it; delete them first")
+    _delete_rows(cursor, [version_id])
+
+
+def delete_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str, *, with_versions: bool, force: bool) -> None:
+    """Delete a dataset; with its versions only where that is said, with published ones only with ``force``.
+
+    Raises:
+        NotFoundError: no such dataset.
+        UsageError: it has versions and not ``with_versions``.
+        VersionPublishedError: a version is published and not ``force``.
+    """
+    dataset_id = find_dataset(cursor, dataset)
+    rows = list_versions(cursor, dataset)
+    if rows and not with_versions:
+        raise UsageError(f"{dataset}: has {len(rows)} versions; pass delete_all_versions=True to delete them too")
+    published = next((row.version_name for row in rows if row.status == "published"), None)
+    if published is not None and not force:
+        raise VersionPublishedError(f"{dataset}/{published}: published; force=True deletes it all the same")
+    _delete_rows(cursor, [row.version_id for row in rows])
+    cursor.execute("DELETE FROM datasets WHERE dataset_id = ?", [dataset_id])
+
+
+def _delete_rows(cursor: duckdb.DuckDBPyConnection, version_ids: list[int]) -> None:
+    cursor.execute(statement("store/versions/dropped_frames"))
+    for version_id in version_ids:
+        cursor.execute(statement("store/versions/drop_saved"), {"version_id": version_id})
+    delete_dropped(cursor)
+    for table in ("frame_shadows", "version_lineage", "version_parents", "versions"):
+        cursor.execute(f"DELETE FROM {table} WHERE version_id IN (SELECT unnest(?))", [version_ids])  # noqa: S608  # no input in it
+
+
+def delete_frames(cursor: duckdb.DuckDBPyConnection, version_id: int, frame_ids: Sequence[str]) -> None:
+    """Delete frames from a draft; inherited ones stay in the versions that it inherits them from.
+
+    Raises:
+        VersionPublishedError: the version is published.
+        NotFoundError: there is no frame of such an id.
+    """
+    found = refuse_published(cursor, version_id)
+    parameters = {"version_id": version_id, "frame_ids": list(frame_ids)}
+    missing = cursor.execute(statement("store/versions/unlisted_frame_ids"), parameters).fetchone()
+    if missing:
+        raise missing_frame(cursor, version_id, f"{found.dataset_name}/{found.version_name}", missing[0])
+    for name in ("dropped_frames", "hidden_frames"):
+        cursor.execute(statement(f"store/versions/{name}"))
+    for name in ("drop_deleted", "hide_deleted"):
+        cursor.execute(statement(f"store/versions/{name}"), parameters)
+    save_changes(cursor, version_id)
+
+
+def missing_frame(cursor: duckdb.DuckDBPyConnection, version_id: int, where: str, frame_id: str) -> NotFoundError:
+    """The error for a frame id that a version does not have, with near ones."""
+    query = statement("store/near_frame_ids")
+    near = cursor.execute(query, {"version_id": version_id, "frame_id": frame_id}).fetchall()
+    return NotFoundError.named("frame", frame_id, where, [name for (name,) in near])
+
+
+def save_changes(cursor: duckdb.DuckDBPyConnection, version_id: int, first_frame_key: int = NO_NEW_FRAMES) -> None:
+    """Drop the frames in ``dropped_frames``, shadow those in ``hidden_frames``, and hash both with the new frames.
+
+    Args:
+        cursor: inside a transaction, with these two temporary tables.
+        version_id: the version that changes.
+        first_frame_key: the first of the frames that the version has saved anew.
+    """
+    parameters = {"version_id": version_id, "first_frame_key": first_frame_key}
+    cursor.execute(statement("store/versions/update_saved_hash"), parameters)
+    cursor.execute(statement("store/versions/insert_shadows"), {"version_id": version_id})
+    delete_dropped(cursor)
+
+
+def delete_dropped(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Delete the frames in ``dropped_frames`` with all that belongs to them."""
+    row = cursor.execute("SELECT count(*) FROM dropped_frames").fetchone()
+    if row and row[0]:
+        cursor.execute(statement("store/versions/delete_dropped"))
+
+
+def set_metadata(cursor: duckdb.DuckDBPyConnection, version_id: int, metadata: Mapping[str, Any]) -> None:
+    """Replace a draft's metadata; ``mask_labels`` stays where the new metadata has none.
+
+    Raises:
+        UsageError: the metadata is not JSON, or its ``mask_labels`` are not label mappings.
+        VersionPublishedError: the version is published.
+    """
+    found = refuse_published(cursor, version_id)
+    kept = {key: value for key, value in found.metadata.items() if key == "mask_labels"}
+    text = _metadata_text({**kept, **metadata}, found.dataset_name, found.version_name)
+    cursor.execute("UPDATE versions SET metadata = ? WHERE version_id = ?", [text, version_id])
+
+
+def _metadata_text(metadata: Mapping[str, Any], dataset: str, version: str) -> str | None:
+    if "mask_labels" in metadata:
+        check_mask_labels(metadata["mask_labels"])
+    try:
+        return json.dumps(metadata, allow_nan=False, ensure_ascii=False) if metadata else None
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"metadata of {dataset}/{version}: not JSON: {error}") from None
+
+
+def _refuse_empty(kind: str, name: str) -> None:
+    if not name.strip():
+        raise MasksDBError(f"{kind} name {name!r}: empty; give it a name")
+
+
+CURRENT = "Current"
+"""The version name that means the newest draft, else the newest published version."""

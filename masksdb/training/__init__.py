@@ -1,0 +1,28 @@
+"""From a database to training: frames as numpy arrays and torch tensors, and splits."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from masksdb.errors import UsageError
+
+if TYPE_CHECKING:
+    from masksdb.training.arrays import FrameArrays
+    from masksdb.training.torch_frames import TorchFrames
+
+
+def as_torch(arrays: FrameArrays) -> TorchFrames:
+    """The same frames as torch tensors.
+
+    Raises:
+        UsageError: torch is not installed.
+    """
+    try:
+        module = importlib.import_module("masksdb.training.torch_frames")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("torch"):
+            raise
+        raise UsageError("torch_dataset: torch is not installed: pip install 'masksdb[torch]'") from None
+    frames: TorchFrames = module.TorchFrames(arrays)
+    return frames

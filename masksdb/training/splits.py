@@ -1,0 +1,311 @@
+"""Splits: the groups of a version's frames dealt out to parts, no group torn apart.
+
+Everything is counted in whole numbers and ordered by MD5, so that a split comes out the same on every machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from masksdb.errors import QueryError, UsageError
+from masksdb.store.engine import Engine
+from masksdb.store.grouping import expand_meta
+from masksdb.store.sql import statement
+from masksdb.store.versions import find_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+NAME = "split"
+"""What a split is called that is given no name."""
+
+_UNIT = 1_000_000
+"""What shares are counted in: millionths."""
+
+_NEAR = _UNIT // 100
+"""A share so near to the wanted one is near enough."""
+
+_STATES = 300_000
+"""Sums of groups that are looked at to find the best split, at most."""
+
+_SWAPPED = 300
+"""Groups among which all pairs are tried."""
+
+_STEPS = 500
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a split.
+
+    Attributes:
+        name: what it is called.
+        wanted: the share of the frames that it should have, 0..1.
+        groups: the groups that it has.
+        frames: the frames that it has.
+        share: their share.
+    """
+
+    name: str
+    wanted: float
+    groups: int
+    frames: int
+    share: float
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What a split came to.
+
+    Attributes:
+        dataset: name of the dataset.
+        version: name of the version.
+        name: name of the split.
+        parts: its parts, in the order in which they were given.
+        notes: what a person should know.
+    """
+
+    dataset: str
+    version: str
+    name: str
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{each.name} {each.frames:,} ({each.share:.1%})" for each in self.parts)
+        return "\n".join([f"{self.dataset}/{self.version}: {self.name}: {told}", *self.notes])
+
+
+def split(
+    engine: Engine,
+    dataset: str,
+    version: str | None,
+    parts: Mapping[str, float],
+    *,
+    by: str = "context_id",
+    seed: int = 0,
+    balance: bool = False,
+    name: str = NAME,
+) -> SplitReport:
+    """Deal the frames of a version out to parts, and keep that in the table ``splits``, in place of what had the name.
+
+    Args:
+        engine: the database.
+        dataset: name of the dataset.
+        version: name of the version, which may be published; None is the newest draft, else the newest published.
+        parts: the share of each part, whose sum is 1.
+        by: SQL over a frame, such as ``context_id`` or ``frame_meta.city``; frames for which it gives the same are one
+            group and stay together.
+        seed: what the order of the groups follows from.
+        balance: also give each part its share of the pixels of each class, as far as groups and shares let it; the
+            masks must have been analysed.
+        name: what the split is called.
+
+    Raises:
+        UsageError: shares that are none, or ``balance`` and no mask has been analysed.
+        NotFoundError: no such dataset or version.
+        QueryError: ``by`` is refused.
+    """
+    wanted = _targets(parts)
+    with engine.transaction() as cursor:
+        row = find_version(cursor, dataset, version)
+        keys = {"version_id": row.version_id, "name": name}
+        _group(cursor, by, row.version_id)
+        groups = cursor.execute(statement("training/splits/groups"), {"seed": seed}).fetchall()
+        sizes = [frames for _, frames in groups]
+        chosen = deal(sizes, wanted)
+        if balance and groups:
+            chosen = balanced(_pixels(cursor, [key for key, _ in groups], row.version_id), sizes, wanted, chosen)
+        cursor.execute("DELETE FROM splits WHERE version_id = $version_id AND name = $name", keys)
+        names = list(parts)
+        values = {"group_keys": [key for key, _ in groups], "parts": [names[part] for part in chosen]}
+        cursor.execute(statement("training/splits/insert"), {**keys, **values, "grouped_by": by})
+        (ungrouped,) = cursor.execute("SELECT count(*) FROM grouped WHERE group_name IS NULL").fetchall()[0]
+        cursor.execute("DROP TABLE grouped")
+        shares = {each[0]: each[1:] for each in cursor.execute(statement("training/splits/shares"), keys).fetchall()}
+    made = tuple(Part(part, share, *shares.get(part, (0, 0, 0.0))) for part, share in parts.items())
+    notes = (
+        [f"{by} is NULL for {ungrouped:,} of {sum(sizes):,} frames; each is a group of its own"] if ungrouped else []
+    )
+    empty = [each.name for each in made if each.wanted and not each.frames]
+    if empty:
+        notes.append(f"{', '.join(empty)}: no frames, for there are {len(groups):,} groups")
+    return SplitReport(dataset, row.version_name, name, made, tuple(notes))
+
+
+def _targets(parts: Mapping[str, float]) -> list[int]:
+    if not parts or not all(0 <= share <= 1 for share in parts.values()) or abs(sum(parts.values()) - 1) > 1e-6:
+        told = ", ".join(f"{name}={share:g}" for name, share in parts.items())
+        raise UsageError(f"parts: found {told or 'none'}, expected shares from 0 to 1 whose sum is 1")
+    return [round(share * _UNIT) for share in parts.values()]
+
+
+def _group(cursor: duckdb.DuckDBPyConnection, by: str, version_id: int) -> None:
+    """The group of each frame, as the table ``grouped``; a frame whose group is NULL is one of its own."""
+    # It is SQL by the person whose database this is.
+    query = (
+        "CREATE OR REPLACE TEMP TABLE grouped AS "  # noqa: S608
+        "SELECT frame_key, group_name, "
+        "CAST(to_json(CASE WHEN group_name IS NULL THEN [NULL, frame_id] ELSE [group_name] END) AS VARCHAR) "
+        "AS group_key "
+        f"FROM (SELECT frame_key, frame_id, CAST((\n{expand_meta(by)}\n) AS VARCHAR) AS group_name "
+        'FROM (SELECT *, meta AS frame_meta, "timestamp" AS frame_timestamp FROM dataset_frames) '
+        "WHERE version_id = $version_id)"
+    )
+    try:
+        if len(cursor.extract_statements(query)) != 1:
+            raise UsageError(f"by {by!r}: expected one expression over a frame")
+        cursor.execute(query, {"version_id": version_id})
+    except duckdb.Error as error:
+        reason = re.split(r"\n\s*\n|\nLINE |\n", str(error))[0]
+        raise QueryError(f"by {by!r}: {reason}") from None
+
+
+def _pixels(cursor: duckdb.DuckDBPyConnection, group_keys: Sequence[str], version_id: int) -> Integers:
+    """The share of each class's pixels that each group has, shape (groups, classes), in millionths."""
+    rows = cursor.execute(statement("training/splits/pixels"), {"version_id": version_id}).fetchall()
+    if not rows:
+        raise UsageError("balance: no pixels of classes are known; run 'masksdb analyze' first")
+    places = {key: place for place, key in enumerate(group_keys)}
+    classes = {name: place for place, name in enumerate(sorted({name for _, name, _ in rows}))}
+    pixels = np.zeros((len(group_keys), len(classes)), np.int64)
+    for key, name, count in rows:
+        pixels[places[key], classes[name]] = count
+    # A class of some 9 trillion pixels and more would overflow.
+    shares: Integers = pixels * _UNIT // pixels.sum(axis=0)
+    return shares
+
+
+def deal(sizes: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """The part of each group: shares of the frames within 1 percent of those wanted, or as near as groups let them.
+
+    Groups go one by one, in their order, to the part that lacks most; then the larger ones are put right. Where that is
+    not near enough, the sums that groups can make are searched for the best, if there are not too many.
+
+    Args:
+        sizes: the frames of each group.
+        wanted: the share of each part, in millionths.
+
+    >>> deal([5, 1, 1, 1, 1, 1], [500_000, 500_000])
+    [0, 1, 1, 1, 1, 1]
+    """
+    total = sum(sizes)
+    found = _greedy(sizes, range(len(sizes)), wanted)
+    if _worst(found, sizes, wanted) > _NEAR * total:
+        # The largest first leaves small ones to fill what lacks.
+        largest = sorted(range(len(sizes)), key=lambda place: -sizes[place])
+        found = min(found, _greedy(sizes, largest, wanted), key=lambda each: _worst(each, sizes, wanted))
+    if _worst(found, sizes, wanted) > _NEAR * total:
+        best = _searched(sizes, wanted)
+        found = found if best is None else min(found, best, key=lambda each: _worst(each, sizes, wanted))
+    return found
+
+
+def _greedy(sizes: Sequence[int], order: Iterable[int], wanted: Sequence[int]) -> list[int]:
+    total = sum(sizes)
+    lacking = [share * total for share in wanted]
+    found = [0] * len(sizes)
+    for place in order:
+        part = max(range(len(wanted)), key=lambda each: (lacking[each], -each))
+        found[place] = part
+        lacking[part] -= sizes[place] * _UNIT
+    return found
+
+
+def _worst(parts: Sequence[int], sizes: Sequence[int], wanted: Sequence[int]) -> int:
+    """By how much the part that is farthest from its share is off, in millionths of a frame."""
+    total, frames = sum(sizes), [0] * len(wanted)
+    for part, size in zip(parts, sizes, strict=True):
+        frames[part] += size
+    return max(abs(count * _UNIT - share * total) for count, share in zip(frames, wanted, strict=True))
+
+
+def _searched(sizes: Sequence[int], wanted: Sequence[int]) -> list[int] | None:
+    """The best split by all sums that the groups can make, or None where there are too many of them."""
+    layers: list[dict[tuple[int, ...], tuple[tuple[int, ...], int]]] = []
+    sums: Iterable[tuple[int, ...]] = [(0,) * len(wanted)]
+    states = 0
+    for size in sizes:
+        layer: dict[tuple[int, ...], tuple[tuple[int, ...], int]] = {}
+        for before in sums:
+            for part in range(len(wanted)):
+                after = (*before[:part], before[part] + size, *before[part + 1 :])
+                layer.setdefault(after, (before, part))
+            if states + len(layer) > _STATES:
+                return None
+        states += len(layer)
+        layers.append(layer)
+        sums = layer
+    total = sum(sizes)
+
+    def off(frames: tuple[int, ...]) -> int:
+        return max(abs(count * _UNIT - share * total) for count, share in zip(frames, wanted, strict=True))
+
+    at = min(sums, key=off)
+    found = []
+    for layer in reversed(layers):
+        at, part = layer[at]
+        found.append(part)
+    return found[::-1]
+
+
+def balanced(pixels: Integers, sizes: Sequence[int], wanted: Sequence[int], parts: Sequence[int]) -> list[int]:
+    """A split whose parts have more nearly their shares of each class, and shares of frames as good as before.
+
+    Groups are moved, and pairs of them exchanged, as long as that helps most; each class counts alike.
+
+    Args:
+        pixels: the share of each class's pixels that each group has, in millionths, shape (groups, classes).
+        sizes: the frames of each group.
+        wanted: the share of each part, in millionths.
+        parts: the part of each group.
+    """
+    found, frames, total = np.array(parts), np.array(sizes, np.int64), sum(sizes)
+    limit = max(_NEAR * total, _worst(parts, sizes, wanted))
+    targets = np.array(wanted, np.int64)
+    held = np.array([frames[found == part].sum() for part in range(len(wanted))])
+    off = np.array([pixels[found == part].sum(axis=0) for part in range(len(wanted))]) - targets[:, None]
+    swapped = np.arange(min(len(sizes), _SWAPPED))
+    for _ in range(_STEPS):
+        best: tuple[int, list[tuple[int, int]]] = (0, [])
+        for source in range(len(wanted)):
+            for target in range(len(wanted)):
+                if source == target:
+                    continue
+                movers = np.flatnonzero(found == source)
+                backs = [(movers, np.full(len(movers), -1))]
+                others = swapped[found[swapped] == target] if source < target else swapped[:0]
+                own = swapped[found[swapped] == source]
+                backs.append((np.repeat(own, len(others)), np.tile(others, len(own))))
+                for there, back in backs:
+                    if not len(there):
+                        continue
+                    returned = back >= 0
+                    change = pixels[there] - pixels[back] * returned[:, None]
+                    moved = frames[there] - frames[back] * returned
+                    gain = (change * (off[target] - off[source] + change)).sum(axis=1)
+                    is_off = np.abs((held[source] - moved) * _UNIT - targets[source] * total) > limit
+                    is_off |= np.abs((held[target] + moved) * _UNIT - targets[target] * total) > limit
+                    gain[is_off] = 0
+                    at = int(gain.argmin())
+                    if gain[at] < best[0]:
+                        pair = [(int(there[at]), target)] + ([(int(back[at]), source)] if returned[at] else [])
+                        best = (int(gain[at]), pair)
+        if not best[1]:
+            break
+        for group, part in best[1]:
+            for sign, owner in ((-1, found[group]), (1, part)):
+                held[owner] += sign * frames[group]
+                off[owner] += sign * pixels[group]
+            found[group] = part
+    return [int(part) for part in found]

@@ -1,0 +1,271 @@
+"""What a check finds in masks that are wrong in a known way, and that it finds nothing in others."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from support import mask_faults
+from support.common import FIXTURES, ROOT, Outcome
+from support.faulty_set import FAULTS, Maker, clean_frames, ingest_faulty
+from test_real_data import davis_frames
+
+import masksdb
+from masksdb.pixels.mask_cache import facts_cache
+
+VIEWS = [
+    "version_declared_values",
+    "version_faults_colours",
+    "version_faults_files",
+    "version_faults_meaning",
+    "version_faults_sets",
+    "version_findings",
+]
+EACH_CAUSE = 20
+
+
+def found(db: masksdb.Database, **options: Any) -> Counter[str]:
+    """How often a check finds what; the balance of classes aside."""
+    rows = db.check(**options).findings.fetchall()
+    return Counter(row[0] for row in rows if row[0] != "balance")
+
+
+def findings(db: masksdb.Database, name: str) -> list[tuple[Any, ...]]:
+    query = 'SELECT severity, frame_id, "value", "count", message FROM version_findings WHERE "check" = ? ORDER BY ALL'
+    return db.sql(query, [name]).fetchall()
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database in which each fault is once, checked."""
+    folder = tmp_path_factory.mktemp("faulty")
+    with masksdb.connect(folder / "faulty.duckdb") as db:
+        ingest_faulty(db, folder / "files")
+        db.check()
+    return folder / "faulty.duckdb"
+
+
+def test_each_fault_is_found_and_nothing_else(faulty: Path) -> None:
+    with masksdb.connect(faulty, read_only=True) as db:
+        rows = db.sql('SELECT "check", frame_id FROM version_findings WHERE "check" <> \'balance\'').fetchall()
+    assert Counter(name for name, _ in rows) == FAULTS
+    for name, frame_id in rows:
+        # Most frames are named for what is wrong with them.
+        assert frame_id is None or "_" not in frame_id or frame_id.startswith((name, "near", "drive")), (name, frame_id)
+
+
+def test_the_page_on_checks_has_each_with_its_severity(faulty: Path) -> None:
+    page = (ROOT / "docs" / "checks.md").read_text()
+    with masksdb.connect(faulty, read_only=True) as db:
+        told = dict(db.sql('SELECT DISTINCT "check", severity FROM version_findings').fetchall())
+    assert dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE)) == told | {"background": "note"}
+
+
+def test_a_clean_dataset_has_only_its_balance(db: masksdb.Database, tmp_path: Path) -> None:
+    db.ingest(clean_frames(tmp_path), dataset="clean", version="v1", media_root=tmp_path)
+    report = db.check()
+    assert {name for _, name in report.counts} == {"balance"}
+    rows = report.findings.fetchall()
+    assert sum(row[9] for row in rows) == 8 * 48 * 64
+    assert rows[0][10].endswith(" % of the declared pixels of masks seg, in 8 of 8 frames")
+
+
+@pytest.fixture(scope="module")
+def causes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter[str]]:
+    """What is found in masks of each cause, and in clean ones of the same generator."""
+    folder = tmp_path_factory.mktemp("causes")
+    rng = np.random.default_rng(4)
+    made = {**mask_faults.CAUSES, "clean": mask_faults.clean}
+    frames = [
+        mask_faults.frame(make(rng), folder, name, index) for name, make in made.items() for index in range(EACH_CAUSE)
+    ]
+    with masksdb.connect(":memory:") as db:
+        db.ingest(frames, dataset="d", media_root=folder)
+        db.check()
+        rows = db.sql('SELECT frame_id, "check" FROM version_faults_colours WHERE frame_id IS NOT NULL').fetchall()
+    return {name: Counter(check for frame, check in rows if frame.rsplit("_", 1)[0] == name) for name in made}
+
+
+@pytest.mark.parametrize("name", list(mask_faults.CAUSES))
+def test_a_cause_is_recognised(causes: dict[str, Counter[str]], name: str) -> None:
+    assert causes[name] == {name: EACH_CAUSE}
+
+
+def test_clean_masks_have_no_cause(causes: dict[str, Counter[str]]) -> None:
+    assert causes["clean"] == {}
+
+
+def test_real_masks_have_no_errors(db: masksdb.Database, real_data: Path) -> None:
+    root = real_data / "davis2017"
+    db.ingest(davis_frames(root), dataset="davis", version="val", media_root=root)
+    report = db.check("davis")
+    assert report.total("error") == 0
+    # The images are not among the data, and what the methods predict is ragged.
+    assert {name for _, name in report.counts} == {"source_missing", "small_region", "background", "balance"}
+
+
+def test_a_second_check_decodes_nothing(db: masksdb.Database, tmp_path: Path) -> None:
+    make = Maker(tmp_path, 3)
+    near = make.pixels()
+    frames = [make.frame("a", near), make.frame("b", near // 2, "val"), make.frame("c")]
+    other = near.copy()
+    other[24, 32] = (other[24, 32] + 1) % 4
+    db.ingest([*frames, make.frame("d", other, "val")], dataset="d", media_root=tmp_path)
+    first = found(db)
+    facts_cache.clear()
+    before = facts_cache.decodes
+    assert found(db) == first == {"split_leak_near": 1}
+    assert facts_cache.decodes == before
+    make.frame("c", near)
+    assert found(db) == {"split_leak_near": 2, "same_mask": 1}, "what has changed is read again"
+    assert facts_cache.decodes > before
+
+
+def test_settings_are_kept(db: masksdb.Database, tmp_path: Path) -> None:
+    make = Maker(tmp_path, 5)
+    pixels = make.pixels()
+    changed = pixels.copy()
+    changed[20:40, 20:30] = (changed[20:40, 20:30] + 1) % 4
+    frames = [make.frame("a", pixels), make.frame("b", changed)]
+    for frame, fold in zip(frames, "01", strict=True):
+        frame["meta"] = {"fold": fold}
+    db.ingest(frames, dataset="d", media_root=tmp_path)
+    assert found(db) == {}
+    assert found(db, split_key="fold", near_iou=0.5) == {"split_leak_near": 1}
+    assert found(db) == {"split_leak_near": 1}
+    assert found(db, near_iou=1.0, small_region=48 * 64) == {"small_region": 8}
+    with pytest.raises(masksdb.UsageError, match="an IoU above 0"):
+        db.check(near_iou=0)
+
+
+def test_masks_with_their_own_rois_may_leave_black_alone(db: masksdb.Database) -> None:
+    db.ingest(FIXTURES / "street" / "frames.jsonl", dataset="street", version="v1")
+    labels = json.loads((FIXTURES / "street" / "labels.json").read_text())
+    db.version("street").set_metadata({"mask_labels": labels})
+    assert found(db) == {"roi_without_mask": 1, "background": 1, "values_of_label": 2}
+    assert findings(db, "roi_without_mask")[0][1:4] == ("haifa_00", [255], 1)
+
+
+def test_labels_that_contradict_rois_are_told(db: masksdb.Database, tmp_path: Path) -> None:
+    make = Maker(tmp_path, 6)
+    db.ingest([make.frame("a"), make.frame("b")], dataset="d", media_root=tmp_path)
+    entries = [
+        {"value": [0], "labels": ["sky"]},
+        {"value": [1], "labels": ["class_1"]},
+        {"value": [1], "labels": ["x"]},
+    ]
+    db.version("d").set_metadata({"mask_labels": entries})
+    assert found(db) == {"labels_of_value": 2}
+    messages = [row[4] for row in findings(db, "labels_of_value")]
+    assert messages == [
+        "[0] is sky in mask_labels, and class_0 in 2 ROIs",
+        'mask_labels (_all_) has [1] as ["class_1"] and as ["x"]',
+    ]
+
+
+ODD = [
+    {"id": 1, "timestamp": None, "meta": {"a": None, "b": 1.0, "c": 1e300}, "sources": [{"uri": None, "width": 1.0}]},
+    {"id": "b", "rois": [{"label": [], "poly": [1, 2, 3.5], "mask": None}, {"labels": ["x"], "confidence": 0.1}]},
+    {"sources": [], "rois": [{"label": "x", "mask": {"value": [1, 2, 3], "more": None}}]},
+]
+
+
+def test_published_versions_are_compared_with_what_was_published(db: masksdb.Database) -> None:
+    db.ingest([*ODD, {"id": "last", "rois": [{"label": ["x"]}]}], dataset="d", version="v1")
+    db.version("d", "v1").publish_version()
+    child = db.create_version("d", "v2", parents=["v1"])
+    db.ingest([{"id": "b"}], dataset="d", version="v2")
+    child.publish_version()
+    assert found(db)["altered"] == 0
+    db.connection.execute("UPDATE rois SET labels = ['y'] WHERE labels = ['x'] AND roi_index = 0 AND extra IS NULL")
+    assert findings(db, "altered") == [], "that takes a check"
+    db.check()
+    assert [row[1] for row in findings(db, "altered")] == ["last"]
+    db.connection.execute("DELETE FROM frames WHERE frame_id = 'last'")
+    db.check("d", "v2")
+    assert [row[1] for row in findings(db, "altered")] == ["last"], "the other version was not asked for"
+    db.check("d", "v1")
+    assert [row[1] for row in findings(db, "altered")] == [None]
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ([], 1),
+        (["--fail-on", "never"], 0),
+        (["--dataset", "first"], 0),
+        (["--dataset", "first", "--fail-on", "warning"], 1),
+    ],
+)
+def test_the_command_line_says_how_it_went(
+    run: Callable[..., Outcome], faulty: Path, options: list[str], status: int
+) -> None:
+    outcome = run("check", faulty, *options, "--format", "json")
+    assert outcome.status == status
+    rows = json.loads(outcome.out)
+    assert {row["check"] for row in rows} >= {"version_leak", "version_leak_near"}
+    assert f"  warning: version_leak: {sum(row['check'] == 'version_leak' for row in rows)}" in outcome.err
+    assert list(rows[0]) == [
+        "check", "severity", "dataset", "version", "version_id", "frame_id", "source_id", "mask_uri", "value", "count",
+        "message",
+    ]  # fmt: skip
+
+
+def test_the_command_line_writes_a_table(run: Callable[..., Outcome], db_path: str, tmp_path: Path) -> None:
+    with masksdb.connect(db_path) as db:
+        db.ingest(clean_frames(tmp_path), dataset="clean", version="v1", media_root=tmp_path)
+    outcome = run("check", db_path, "-o", tmp_path / "findings.txt")
+    assert (outcome.status, outcome.out) == (0, "")
+    assert outcome.err == f"{db_path}: 0 errors, 0 warnings, 4 notes\n  note: balance: 4\n"
+    assert len((tmp_path / "findings.txt").read_text().splitlines()) == 6
+
+
+def test_a_read_only_database_cannot_be_checked(faulty: Path) -> None:
+    with (
+        masksdb.connect(faulty, read_only=True) as db,
+        pytest.raises(
+            masksdb.MasksDBError, match=r"opened read-only, and a check keeps what it finds; open it for writing$"
+        ),
+    ):
+        db.check()
+
+
+def test_export_and_import_keep_the_findings(faulty: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(faulty), read_only=True) as plain:
+        before = {view: plain.execute(f"FROM {view} ORDER BY ALL").fetchall() for view in VIEWS}
+        plain.execute(f"EXPORT DATABASE '{tmp_path}/out'")
+    with duckdb.connect() as other:
+        other.execute(f"IMPORT DATABASE '{tmp_path}/out'")
+        assert {view: other.execute(f"FROM {view} ORDER BY ALL").fetchall() for view in VIEWS} == before
+    assert all(before.values())
+
+
+READ = """
+import json, sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as plain:
+    rows = plain.execute('SELECT "check", count(*) FROM version_findings GROUP BY ALL').fetchall()
+print(json.dumps([duckdb.__version__, dict(rows)]))
+"""
+
+
+def test_the_oldest_duckdb_reads_the_findings(faulty: Path) -> None:
+    old = ROOT / ".venv" / "duckdb-1.4"
+    if not old.is_dir():
+        pytest.skip("DuckDB 1.4 is not installed; 'make test' does that")
+    command = [sys.executable, "-c", READ, str(faulty)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(old)}, cwd=faulty.parent
+    )
+    version, counts = json.loads(done.stdout)
+    assert version.startswith("1.4.")
+    with masksdb.connect(faulty, read_only=True) as db:
+        assert counts == dict(db.sql('SELECT "check", count(*) FROM version_findings GROUP BY ALL').fetchall())

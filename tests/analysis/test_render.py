@@ -1,0 +1,256 @@
+"""Pictures of frames: pixels under their label's colour, whole pixels taken or repeated, sheets and a legend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from support import reference
+from support.pngs import kinds
+
+import masksdb
+from masksdb.analysis.render import label_colours
+
+NEUTRAL = (52, 54, 58)
+LEFT, TOP, MARGIN, BETWEEN, LINE = 12, 33, 12, 39, 23
+"""Where the first picture lies on a sheet, what is to the right and below each, and a line of the legend."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@pytest.fixture
+def db() -> Iterator[masksdb.Database]:
+    with masksdb.connect(":memory:") as own:
+        yield own
+
+
+@pytest.fixture
+def add(db: masksdb.Database, tmp_path: Path) -> Callable[..., None]:
+    """Adds a frame with one source, its masks by id, and ROIs of (labels, mask id, value)."""
+
+    def call(name: str, source: Any, masks: dict[str, Any], rois: list[tuple[list[str], str, Any]]) -> None:
+        for file, pixels in {f"{name}.png": source, **{f"{name}_{each}.png": masks[each] for each in masks}}.items():
+            if pixels is not None:
+                Image.fromarray(np.asarray(pixels, np.uint8)).save(tmp_path / file)
+        sources = [
+            {"id": "s", "uri": f"{name}.png", "masks": [{"id": each, "uri": f"{name}_{each}.png"} for each in masks]}
+        ]
+        given = [{"label": labels, "mask": {"id": mask, "value": value}} for labels, mask, value in rois]
+        db.ingest([{"id": name, "sources": sources, "rois": given}], dataset="d", media_root=str(tmp_path))
+
+    return call
+
+
+def drawn(db: masksdb.Database, height: int, width: int, *names: str, **options: Any) -> Pixels:
+    """The first picture of a sheet, without its edges' emphasis: what is in the middle of each pixel."""
+    scale = max(1, 320 // max(height, width))
+    sheet = np.asarray(db.render(names or ["f"], dataset="d", **options))
+    picture = sheet[TOP : TOP + height * scale, LEFT : LEFT + width * scale]
+    return picture[scale // 2 :: scale, scale // 2 :: scale]
+
+
+def blend(ground: Any, colour: Any, opacity: Any) -> npt.NDArray[np.float64]:
+    share = np.asarray(opacity, float)[..., None]
+    mixed: npt.NDArray[np.float64] = np.rint(np.asarray(ground) * (1 - share) + np.asarray(colour) * share)
+    return mixed
+
+
+SOURCE = np.random.default_rng(6).integers(0, 256, (24, 32, 3)).astype(np.uint8)
+IDS = np.kron(np.random.default_rng(7).integers(0, 4, (6, 8)), np.ones((4, 4), np.int64)).astype(np.uint8)
+
+
+def test_pixels_of_a_region_are_the_source_mixed_with_its_labels_colour(
+    db: masksdb.Database, add: Callable[..., None]
+) -> None:
+    add("f", SOURCE, {"m": IDS}, [(["car"], "m", [1]), (["person"], "m", [2, 2, 2])])
+    colours = label_colours(["car", "person"])
+    for opacity in (0, 0.25, 0.6, 1):
+        expected = np.where((IDS == 1)[:, :, None], blend(SOURCE, colours["car"], opacity), SOURCE)
+        expected = np.where((IDS == 2)[:, :, None], blend(SOURCE, colours["person"], opacity), expected)
+        assert (drawn(db, 24, 32, opacity=opacity) == expected).all(), opacity
+    assert (drawn(db, 24, 32) == drawn(db, 24, 32, opacity=0.6)).all(), "which it is where none is given"
+
+
+def test_two_regions_of_one_label_have_an_edge_between_them(db: masksdb.Database, add: Callable[..., None]) -> None:
+    add("f", np.zeros((1, 320, 3)), {"m": [[1] * 160 + [2] * 160]}, [(["car"], "m", [1]), (["car"], "m", [2])])
+    picture = drawn(db, 1, 320)
+    colour = label_colours(["car"])["car"]
+    assert (picture[0, 160] == colour).all()
+    assert (picture[0, [100, 159, 161]] == blend((0, 0, 0), colour, 0.6)).all()
+    assert (drawn(db, 1, 320, opacity=0) == 0).all(), "at opacity 0 there is none"
+
+
+def test_a_later_roi_lies_over_an_earlier_one(db: masksdb.Database, add: Callable[..., None]) -> None:
+    add("f", np.zeros((1, 2, 3)), {"a": [[1, 1]], "b": [[0, 1]]}, [(["x"], "a", [1]), (["y"], "b", [1])])
+    colours = label_colours(["x", "y"])
+    assert drawn(db, 1, 2, opacity=1).tolist() == [[list(colours["x"]), list(colours["y"])]]
+
+
+@pytest.mark.parametrize("size", [(12, 16), (48, 64), (8, 8)])
+def test_no_colours_come_up_between_regions_of_masks_of_any_size(
+    db: masksdb.Database, add: Callable[..., None], size: tuple[int, int]
+) -> None:
+    ids = np.random.default_rng(1).integers(0, 3, size).astype(np.uint8)
+    add("f", np.full((24, 32, 3), 90), {"m": ids}, [(["car"], "m", [1]), (["person"], "m", [2])])
+    found = {tuple(colour) for colour in drawn_whole(db, 240, 320).reshape(-1, 3).tolist()}
+    colours = list(label_colours(["car", "person"]).values())
+    mixed = {tuple(blend((90, 90, 90), colour, 0.6).astype(int).tolist()) for colour in colours}
+    assert found == {(90, 90, 90), *mixed, *colours}
+
+
+def drawn_whole(db: masksdb.Database, height: int, width: int) -> Pixels:
+    """The first picture of a sheet, all of it."""
+    return np.asarray(db.render(["f"], dataset="d"))[TOP : TOP + height, LEFT : LEFT + width]
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_a_line_of_one_pixel_is_as_wide_as_its_pixel_in_the_picture(
+    db: masksdb.Database, add: Callable[..., None], scale: int
+) -> None:
+    line = np.zeros((10 * scale, 16 * scale), np.uint8)
+    line[:, 5] = 1
+    add("f", np.zeros((20, 32, 3)), {"m": line}, [(["wire"], "m", [1])])
+    picture = drawn_whole(db, 200, 320)
+    width = 320 // (16 * scale)
+    inside = (picture != 0).any(axis=2)
+    assert np.flatnonzero(inside.all(axis=0)).tolist() == list(range(5 * width, 6 * width))
+    assert inside.sum() == 200 * width
+
+
+def test_a_source_that_is_missing_is_a_neutral_ground(db: masksdb.Database, add: Callable[..., None]) -> None:
+    add("f", None, {"m": IDS}, [(["car"], "m", [1])])
+    expected = np.where((IDS == 1)[:, :, None], blend(NEUTRAL, label_colours(["car"])["car"], 0.6), NEUTRAL)
+    assert (drawn(db, 24, 32) == expected).all()
+
+
+def test_sources_of_all_kinds_are_shown_as_they_look(db: masksdb.Database, tmp_path: Path) -> None:
+    names = ("grey1", "grey4", "grey16", "palette4", "rgb16", "rgba8", "grey8 with alpha")
+    shown = [kind for kind in kinds() if kind.name in names]
+    for kind in shown:
+        (tmp_path / f"{kind.name}.png").write_bytes(kind.data)
+    frames = [{"id": kind.name, "sources": [{"uri": f"{kind.name}.png"}]} for kind in shown]
+    db.ingest(frames, dataset="d", media_root=str(tmp_path))
+    for kind in shown:
+        expected = kind.rgba[:, :, :3] >> (8 if "16" in kind.name else 0)
+        assert (drawn(db, 23, 31, kind.name) == expected).all(), kind.name
+
+
+def test_masks_of_opacity_are_as_opaque_as_they_say(db: masksdb.Database, add: Callable[..., None]) -> None:
+    alpha = np.array([[0, 51, 204, 255]], np.uint8)
+    rgba = np.dstack([np.full((1, 4, 3), 200, np.uint8), alpha])
+    for name, mask in (("f", rgba), ("g", alpha)):
+        add(name, np.full((1, 4, 3), 40), {"m": mask}, [(["car"], "m", None)])
+        expected = blend(np.full((1, 4, 3), 40), label_colours(["car"])["car"], 0.5 * alpha / 255)
+        assert (drawn(db, 1, 4, name, opacity=0.5)[0, 1:] == expected[0, 1:]).all()
+        assert drawn(db, 1, 4, name, opacity=1)[0, 0].tolist() == [40, 40, 40], "what is clear is not even an edge"
+
+
+def test_run_lengths_of_a_roi_itself_are_drawn(db: masksdb.Database, add: Callable[..., None]) -> None:
+    add("f", SOURCE, {}, [])
+    frame = db.get_frame("d", None, "f")
+    db.ingest([frame | {"rois": [{"label": ["x"], "rle": reference.coco_rle(IDS == 3)}]}], dataset="d")
+    expected = np.where((IDS == 3)[:, :, None], label_colours(["x"])["x"], NEUTRAL)
+    assert (drawn(db, 24, 32, opacity=1) == expected).all(), "beside no media_root, so without its source"
+
+
+def test_rois_without_pixels_are_no_trouble(db: masksdb.Database, add: Callable[..., None]) -> None:
+    none: list[tuple[list[str], str, Any]] = [(["car"], "gone", None), ([], "m", [77]), (["all"], "m", [1, 2, 3, 4])]
+    add("f", SOURCE, {"m": IDS, "other": IDS}, none)
+    assert (drawn(db, 24, 32) == SOURCE).all()
+
+
+def test_one_number_means_nothing_in_a_colour_mask_and_draws_nothing(
+    db: masksdb.Database, add: Callable[..., None]
+) -> None:
+    add("f", SOURCE, {"m": np.ones((24, 32, 3))}, [(["car"], "m", [1])])
+    assert (drawn(db, 24, 32) == SOURCE).all()
+
+
+def test_what_mask_labels_say_lies_below_what_rois_say(db: masksdb.Database, add: Callable[..., None]) -> None:
+    add("f", SOURCE, {"m": IDS}, [(["car"], "m", [1])])
+    db.version("d").set_masks_labels({(1, 1, 1): ["sky"], (2, 2, 2): ["sky"]})
+    colours = label_colours(["car", "sky"])
+    expected = np.where((IDS == 2)[:, :, None], colours["sky"], SOURCE)
+    expected = np.where((IDS == 1)[:, :, None], colours["car"], expected)
+    assert (drawn(db, 24, 32, opacity=1) == expected).all()
+
+
+def test_one_mask_may_be_drawn_alone(db: masksdb.Database, add: Callable[..., None]) -> None:
+    add("f", SOURCE, {"a": IDS, "b": IDS}, [(["x"], "a", [1]), (["y"], "b", [2])])
+    colours = label_colours(["x", "y"])
+    for mask, label, value in (("a", "x", 1), ("b", "y", 2)):
+        expected = np.where(np.equal(IDS, value)[:, :, None], blend(SOURCE, colours[label], 0.6), SOURCE)
+        assert (drawn(db, 24, 32, mask=mask) == expected).all()
+    with pytest.raises(masksdb.NotFoundError, match="no labelled mask 'c'; did you mean 'a' or 'b'"):
+        db.render(["f"], dataset="d", mask="c")
+
+
+def test_frames_lie_side_by_side_and_in_rows(db: masksdb.Database, add: Callable[..., None]) -> None:
+    names = ["a", "b", "c"]
+    for number, name in enumerate(names):
+        add(name, np.full((160, 320, 3), 50 * number), {"m": np.ones((2, 2))}, [([name], "m", [1])])
+    sheet = np.asarray(db.render(names, dataset="d", opacity=0))
+    for number in range(3):
+        x, y = LEFT + (320 + MARGIN) * (number % 2), TOP + (160 + BETWEEN) * (number // 2)
+        assert (sheet[y : y + 160, x : x + 320] == 50 * number).all()
+        assert (sheet[y - 2, x : x + 320] == 255).all()
+        assert (sheet[y : y + 160, x + 320] == 255).all()
+
+
+def test_each_source_of_a_frame_has_a_picture(db: masksdb.Database, tmp_path: Path) -> None:
+    for level in (60, 120):
+        Image.new("L", (320, 200), level).save(tmp_path / f"{level}.png")
+    sources = [{"id": str(level), "uri": f"{level}.png"} for level in (60, 120)]
+    db.ingest([{"id": "f", "sources": sources}], dataset="d", media_root=str(tmp_path))
+    sheet = np.asarray(db.render(["f"], dataset="d"))
+    for number, level in enumerate((60, 120)):
+        x = LEFT + (320 + MARGIN) * number
+        assert (sheet[TOP : TOP + 200, x : x + 320] == level).all()
+
+
+def test_the_legend_has_each_label_that_is_drawn_and_no_other(db: masksdb.Database, add: Callable[..., None]) -> None:
+    rois = [(["b"], "m", [1]), (["a", "long name"], "m", [2]), (["c"], "m", [200]), (["void"], "m", [3])]
+    add("f", np.zeros((24, 32, 3)), {"m": IDS}, rois)
+    colours = label_colours(["a, long name", "b", "c", "void"])
+    sheet = np.asarray(db.render(["f"], dataset="d"))
+    x = LEFT + 320 + MARGIN
+    swatches = [tuple(sheet[TOP + 7 + LINE * line, x + 7].tolist()) for line in range(5)]
+    assert swatches == [*(colours[label] for label in ("a, long name", "b", "void")), (255,) * 3, (255,) * 3]
+    inked = [(sheet[TOP + LINE * line : TOP + LINE * line + 15, x + 18 :] < 100).all(axis=2) for line in range(4)]
+    widths = [int(np.flatnonzero(each.any(axis=0)).max(initial=0)) for each in inked]
+    assert widths[0] > widths[2] > widths[1] > 0 == widths[3], "a text beside each, as long as its label"
+
+
+def test_a_label_has_its_colour_in_every_picture_of_a_version(db: masksdb.Database, add: Callable[..., None]) -> None:
+    labels = [f"class {number}" for number in range(12)]
+    add("f", np.zeros((1, 12, 3)), {"m": [range(12)]}, [([label], "m", [value]) for value, label in enumerate(labels)])
+    colours = label_colours(labels)
+    moved = next(label for label in labels if label_colours([label])[label] != colours[label])
+    add("g", np.zeros((1, 12, 3)), {"m": [range(12)]}, [([moved], "m", [3])])
+    assert len(set(colours.values())) == 12
+    assert drawn(db, 1, 12, opacity=1).tolist() == [[list(colours[label]) for label in labels]]
+    assert tuple(drawn(db, 1, 12, "g", opacity=1)[0, 3].tolist()) == colours[moved]
+
+
+def test_what_is_not_there_is_told_in_a_sentence(
+    db: masksdb.Database, add: Callable[..., None], tmp_path: Path
+) -> None:
+    add("frame1", SOURCE, {"m": IDS}, [(["car"], "m", [1])])
+    with pytest.raises(masksdb.NotFoundError, match="d: no frame 'frame2'; did you mean 'frame1'"):
+        db.render(["frame1", "frame2"], dataset="d")
+    with pytest.raises(masksdb.NotFoundError, match="no dataset 'e'"):
+        db.render(["frame1"], dataset="e")
+    with pytest.raises(masksdb.UsageError, match="at least one frame"):
+        db.render([], dataset="d")
+    for opacity in (1.01, -0.1, float("nan")):
+        with pytest.raises(masksdb.UsageError, match="opacity from 0 to 1"):
+            db.render(["frame1"], dataset="d", opacity=opacity)
+    (tmp_path / "frame1_m.png").unlink()
+    with pytest.raises(masksdb.MaskDecodeError, match=re.escape(f"{tmp_path}/frame1_m.png: no such file")):
+        db.render(["frame1"], dataset="d")

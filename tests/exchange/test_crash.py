@@ -1,0 +1,107 @@
+"""A killed or failing ingest leaves the database as it was before, or has it all."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import masksdb
+
+FRAMES = 100_000
+INGEST = """
+import sys, masksdb
+with masksdb.connect(sys.argv[1]) as db:
+    print("open", flush=True)
+    db.ingest(sys.argv[2], dataset="d", version="v")
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("large") / "frames.jsonl"
+    with path.open("w") as file:
+        for number in range(FRAMES):
+            frame = {
+                "id": str(number),
+                "sources": [{"id": "s", "uri": f"{number}.jpg", "masks": [{"id": "m", "uri": f"{number}.png"}]}],
+                "rois": [{"label": ["car"], "mask": {"id": "m", "value": [number % 256]}}],
+            }
+            file.write(json.dumps(frame) + "\n")
+    return path
+
+
+def state(path: Path) -> tuple[int, ...]:
+    """Frames, ROIs, resolved ROIs and datasets there, after a reopening that leaves no spill files."""
+    with masksdb.connect(path) as db:
+        query = "SELECT (SELECT count(*) FROM {}), (SELECT count(*) FROM {}), (SELECT count(*) FROM {}), "
+        query += "(SELECT count(*) FROM datasets WHERE name = 'd')"
+        counts = db.sql(query.format("frames", "rois", "roi_masks")).fetchall()[0]
+    assert not Path(f"{path}.tmp").exists(), "spill files are left"
+    return tuple(counts)
+
+
+def test_kill_9_at_any_moment_leaves_none_or_all(large_file: Path, tmp_path: Path) -> None:
+    moments = random.Random(5)
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", INGEST, str(tmp_path / "whole"), str(large_file)], check=True)
+    whole = time.monotonic() - started
+    states = set()
+    for attempt in range(5):
+        path = tmp_path / f"{attempt}.duckdb"
+        with subprocess.Popen(
+            [sys.executable, "-c", INGEST, str(path), str(large_file)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+            time.sleep(moments.uniform(0, whole))
+            process.send_signal(signal.SIGKILL)
+        states.add(state(path))
+    assert states <= {(0, 0, 0, 0), (FRAMES, FRAMES, FRAMES, 1)}
+    assert (0, 0, 0, 0) in states
+
+
+def test_a_kill_in_a_second_ingest_keeps_the_first(large_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    with masksdb.connect(path) as db:
+        db.ingest([{"id": "first"}], dataset="d", version="v")
+    with subprocess.Popen(
+        [sys.executable, "-c", INGEST, str(path), str(large_file)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.7)
+        process.send_signal(signal.SIGKILL)
+    assert state(path)[0] in (1, FRAMES + 1)
+
+
+@pytest.mark.parametrize("limit_mb", [1, 5, 6])
+def test_a_full_disk_leaves_the_database_as_it_was(large_file: Path, tmp_path: Path, limit_mb: int) -> None:
+    path = tmp_path / "full.duckdb"
+    masksdb.connect(path).close()
+    size = path.stat().st_size
+
+    def limit_file_size() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + (limit_mb << 20), resource.RLIM_INFINITY))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "masksdb.cli.app", "ingest", str(path), str(large_file), "--dataset", "d"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit_file_size,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert state(path) == (0, 0, 0, 0)
+    with masksdb.connect(path) as db:
+        assert db.ingest(large_file, dataset="d").new == FRAMES, "and with room it goes in"

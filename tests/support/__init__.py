@@ -1,0 +1,1 @@
+"""What tests share: data they make, references they compare with, servers they start."""
