@@ -77,7 +77,7 @@ class Recognised(NamedTuple):
 
 def layout_module(name: str) -> Any:
     """The module of a layout."""
-    return importlib.import_module(f"masksdb.formats.{name.replace('-', '_')}")
+    return importlib.import_module(f"masksdb.formats.layouts.{name.replace('-', '_')}")
 
 
 def recognise(path: str) -> list[Recognised]:

@@ -1,4 +1,4 @@
-"""The text of a file in sql/, by name: beside the package in a checkout, inside it in a wheel."""
+"""SQL: the texts of the files in sql/, statements put together from them, values bound, transactions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
+_PACKAGE = Path(__file__).parent.parent
+_ROOT = _PACKAGE / "sql" if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent / "sql"
+"""Beside the package in a checkout, inside it in a wheel."""
 
 
 @contextlib.contextmanager
@@ -44,9 +48,6 @@ class Values:
         return f"${name}"
 
 
-_PACKAGE = Path(__file__).parent.parent
-
-_ROOT = _PACKAGE / "sql" if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent / "sql"
 
 
 @cache
@@ -64,7 +65,7 @@ def names(folder: str) -> tuple[str, ...]:
     """The names of the files in ``sql/<folder>/``, in the order in which DuckDB exports and imports views.
 
     >>> names("store/temp")
-    ('temp/json_columns', 'temp/json_objects')
+    ('store/temp/json_columns', 'store/temp/json_objects')
     """
     stems = (path.stem for path in (_ROOT / folder).glob("*.sql"))
     return tuple(f"{folder}/{stem}" for stem in sorted(stems, key=lambda stem: stem.replace("_", "~")))
