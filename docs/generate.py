@@ -27,7 +27,8 @@ import masksdb
 from masksdb.analysis.check import VIEWS
 from masksdb.cli.app import cli
 from masksdb.cli.output import write_rows
-from masksdb.formats.registry import FORMATS, layout_module
+from masksdb.exchange import json_frames
+from masksdb.formats.registry import FORMATS, FRAMES, layout_module
 from masksdb.pixels.functions.registration import FUNCTIONS
 from masksdb.store.sql import names, statement
 
@@ -174,7 +175,8 @@ def formats_page() -> str:
     """The text of docs/formats.md, with what the module of each layout says of it."""
     sections = []
     for name, layout in FORMATS.items():
-        text = (layout_module(name).__doc__ or "").strip()
+        module = json_frames if name == FRAMES else layout_module(name)
+        text = (module.__doc__ or "").strip()
         sections.append(f"## {name}\n\n*{layout.direction}.* {text.replace('``', '`')}\n")
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     layouts = "<!-- layouts -->\n" + "\n".join(sections) + "<!-- end -->"

@@ -110,7 +110,3 @@ def _one_line(error: Exception) -> str:
         error = importlib.import_module("masksdb.store.engine").translate(error, "database")
     text = " ".join(str(error).split())
     return text if isinstance(error, MasksDBError) else f"{type(error).__name__}: {text}"
-
-
-if __name__ == "__main__":
-    main()

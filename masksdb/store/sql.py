@@ -48,8 +48,6 @@ class Values:
         return f"${name}"
 
 
-
-
 @cache
 def statement(name: str) -> str:
     """The SQL text of ``sql/<name>.sql``.

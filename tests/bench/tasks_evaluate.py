@@ -76,7 +76,7 @@ def evaluate(database: str, out: str) -> Outcome:
     import masksdb
 
     for name in ("evaluate", "scores", "confusion_picture"):
-        importlib.import_module(f"masksdb.{name}")
+        importlib.import_module(f"masksdb.analysis.{name}")
     importlib.import_module("imageio.v3")
     with masksdb.connect(":memory:") as other:
         # DuckDB imports packages of its own with the first Arrow table.

@@ -92,14 +92,14 @@ def test_parquet_and_arrow_go_to_files_and_pipes(run: Callable[..., Outcome], st
     run("sql", street, QUERY, "-p", "f=haifa_00", "--format", "parquet", "-o", tmp_path / "rows.parquet")
     table = pq.read_table(tmp_path / "rows.parquet")
     assert table.column("class_labels").to_pylist() == [["sky"], ["building"]]
-    command = [sys.executable, "-m", "masksdb.cli.app", "sql", street, QUERY, "-p", "f=haifa_00", "--format", "arrow"]
+    command = [sys.executable, "-m", "masksdb.cli", "sql", street, QUERY, "-p", "f=haifa_00", "--format", "arrow"]
     done = subprocess.run(command, capture_output=True, check=True)
     assert pa.ipc.open_stream(done.stdout).read_all().column_names == ["frame_id", "class_labels", "confidence"]
 
 
 def test_a_script_on_standard_input_runs_every_statement(street: str) -> None:
     script = "CREATE TEMP TABLE t AS SELECT $n AS n;\nSELECT n FROM t; -- a comment; here\nSELECT n + 1 AS m FROM t"
-    command = [sys.executable, "-m", "masksdb.cli.app", "sql", street, "-", "-p", "n=41", "--format", "jsonl"]
+    command = [sys.executable, "-m", "masksdb.cli", "sql", street, "-", "-p", "n=41", "--format", "jsonl"]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=True)
     assert done.stdout == '{"n":41}\n{"m":42}\n'
 
@@ -120,7 +120,7 @@ def test_sql_reads_unless_told_to_write(run: Callable[..., Outcome], street: str
 
 
 def test_output_is_utf_8_and_plain_in_a_pipe_and_on_a_terminal(street: str) -> None:
-    command = [sys.executable, "-m", "masksdb.cli.app", "sql", street, "SELECT 'naïve' AS word"]
+    command = [sys.executable, "-m", "masksdb.cli", "sql", street, "SELECT 'naïve' AS word"]
     piped = subprocess.run(command, capture_output=True, check=True).stdout
     master, slave = pty.openpty()
     with subprocess.Popen(command, stdout=slave, stderr=slave) as process:
@@ -134,7 +134,7 @@ def test_output_is_utf_8_and_plain_in_a_pipe_and_on_a_terminal(street: str) -> N
 
 def test_a_reader_that_leaves_early_sees_no_traceback(street: str) -> None:
     query = "SELECT range AS n FROM range(200000)"
-    command = f"{sys.executable} -m masksdb.cli.app sql {street} '{query}' --format jsonl | head -1"
+    command = f"{sys.executable} -m masksdb.cli sql {street} '{query}' --format jsonl | head -1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ('{"n":0}\n', "")
 

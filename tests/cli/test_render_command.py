@@ -37,7 +37,7 @@ def test_colours_are_the_same_in_every_process(stored: str, tmp_path: Path) -> N
         here = np.asarray(db.render(["f"], dataset="d"))
     for seed in ("1", "2"):
         out = tmp_path / f"{seed}.png"
-        command = [sys.executable, "-m", "masksdb.cli.app", "render", stored, "f", "--dataset", "d", "-o", str(out)]
+        command = [sys.executable, "-m", "masksdb.cli", "render", stored, "f", "--dataset", "d", "-o", str(out)]
         subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed}, cwd=ROOT)
         with Image.open(out) as image:
             assert (np.asarray(image) == here).all()

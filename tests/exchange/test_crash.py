@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_the_database_as_it_was(large_file: Path, tmp_path: P
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + (limit_mb << 20), resource.RLIM_INFINITY))
 
     done = subprocess.run(
-        [sys.executable, "-m", "masksdb.cli.app", "ingest", str(path), str(large_file), "--dataset", "d"],
+        [sys.executable, "-m", "masksdb.cli", "ingest", str(path), str(large_file), "--dataset", "d"],
         capture_output=True,
         text=True,
         check=False,

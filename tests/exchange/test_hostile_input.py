@@ -214,7 +214,7 @@ def test_a_pipe_among_the_files_of_a_dataset_is_told_and_not_waited_for(
     pipe.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(pipe)
     paths = str(tmp_path / "t.duckdb"), str(tmp_path / "d")
-    command = [sys.executable, "-m", "masksdb.cli.app", "ingest", *paths, "--dataset", "d"]
+    command = [sys.executable, "-m", "masksdb.cli", "ingest", *paths, "--dataset", "d"]
     found = [
         subprocess.run([*command, "--format", each], capture_output=True, text=True, timeout=60, check=False)
         for each in ("auto", layout)

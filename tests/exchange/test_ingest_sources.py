@@ -92,7 +92,7 @@ def test_a_file_named_twice_is_read_once(db: masksdb.Database, write: Callable[.
 
 
 def test_standard_input_is_read(db_path: str) -> None:
-    command = [sys.executable, "-m", "masksdb.cli.app", "ingest", db_path, "-", "--dataset", "d"]
+    command = [sys.executable, "-m", "masksdb.cli", "ingest", db_path, "-", "--dataset", "d"]
     done = subprocess.run(command, input=LINES, capture_output=True, text=True, check=True)
     assert done.stderr == "d/Current: 3 new, 0 updated, 0 unchanged\n"
     with masksdb.connect(db_path, read_only=True) as db:

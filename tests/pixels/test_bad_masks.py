@@ -261,7 +261,7 @@ def endless(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 @pytest.mark.parametrize("what", ["decoding", "fetching"])
 def test_ctrl_c_stops_a_query_over_many_masks(db_path: str, endless: Callable[[str], str], what: str) -> None:
     masksdb.connect(db_path).close()
-    command = [sys.executable, "-m", "masksdb.cli.app", "sql", db_path, endless(what), "--format", "csv"]
+    command = [sys.executable, "-m", "masksdb.cli", "sql", db_path, endless(what), "--format", "csv"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == ["started\n", "1\n"]

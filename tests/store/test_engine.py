@@ -104,7 +104,7 @@ def test_a_database_open_elsewhere_names_the_process(run: Callable[..., Outcome]
 
 def test_read_only_readers_share_a_file(db_path: str) -> None:
     masksdb.connect(db_path).close()
-    command = [sys.executable, "-m", "masksdb.cli.app", "sql", db_path, "SELECT 1 AS one", "--format", "jsonl"]
+    command = [sys.executable, "-m", "masksdb.cli", "sql", db_path, "SELECT 1 AS one", "--format", "jsonl"]
     with masksdb.connect(db_path, read_only=True):
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == '{"one":1}\n'
 

@@ -152,7 +152,7 @@ def test_an_unknown_dataset_is_not_an_empty_list(run: Callable[..., Outcome], tw
 @pytest.mark.parametrize("form", ["table", "parquet"])
 def test_ctrl_c_stops_a_query_at_once(two: str, form: str) -> None:
     endless = "SELECT count(*) FROM range(3000000000) a, range(1000) b WHERE a.range + b.range = 7"
-    command = [sys.executable, "-m", "masksdb.cli.app", "sql", two, endless, "--format", form]
+    command = [sys.executable, "-m", "masksdb.cli", "sql", two, endless, "--format", form]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(1.5)
         start = time.monotonic()

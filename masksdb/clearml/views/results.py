@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -151,9 +150,7 @@ class BoundView:
         Raises:
             UsageError: no label has a number.
         """
-        batches = importlib.import_module("masksdb.training.arrays")
-        found: FrameArrays = batches.view_arrays(self._engine, self._definition, mask, **options)
-        return found
+        return view_arrays(self._engine, self._definition, mask, **options)
 
     def torch_dataset(self, mask: str | None = None, **options: Any) -> TorchFrames:
         """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`."""
