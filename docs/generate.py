@@ -1,8 +1,9 @@
 """Writes what in the documentation comes from the code, so that it cannot drift: a test compares.
 
-docs/schema.md comes from the comments and columns of sql/, docs/cli.md from the commands' help,
-the layouts in docs/formats.md from what their modules say, the answers in README.md,
-docs/pixels.md and docs/evaluation.md from running their queries and commands.
+docs/schema.md comes from the comments and columns of sql/, the lists in docs/checks.md from the comments of
+sql/views/checks/, docs/cli.md from the commands' help, the layouts in docs/formats.md from what their modules
+say, the answers in README.md, docs/pixels.md, docs/checks.md and docs/evaluation.md from running their queries
+and commands.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import re
 import shlex
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,12 +26,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 import masksdb
-from masksdb.analysis.check import VIEWS
 from masksdb.cli.app import cli
 from masksdb.cli.output import write_rows
 from masksdb.exchange import json_frames
 from masksdb.formats.registry import FORMATS, FRAMES, layout_module
 from masksdb.pixels.functions.registration import FUNCTIONS
+from masksdb.store.findings import checks
 from masksdb.store.sql import names, statement
 
 ROOT = Path(__file__).parent.parent
@@ -68,7 +70,7 @@ def schema_page() -> str:
                 page.append(f"| column | type |\n| --- | --- |\n{columns_of(db, table)}")
         page.append("## Views\n")
         db.check()
-        for name in [*names("views"), *names(VIEWS)]:
+        for name in [*names("views"), *names("views/findings")]:
             view = name.rpartition("/")[2]
             page.append(f"### `{view}`\n\n{opening_comment(statement(name))}\n")
             page.append(f"| column | type |\n| --- | --- |\n{columns_of(db, view)}")
@@ -104,6 +106,26 @@ def functions_table() -> str:
         text = (kernel.__doc__ or "").splitlines()[0]
         rows.append(f"| `{name}({', '.join(parameters)})` | {function.returns.replace(chr(34), '')} | {text} |")
     return "\n".join(rows)
+
+
+def checks_list(view: str) -> str:
+    """The checks of a view: what each finds, and what to do."""
+    items = []
+    for check in checks():
+        if check.view == view:
+            text = f"* `{check.name}` (**{check.severity}**): {check.finds} *To do:* {check.to_do}"
+            items.append(textwrap.fill(text, 110, subsequent_indent="  ", break_on_hyphens=False))
+    return "\n".join(items)
+
+
+def checks_page() -> str:
+    """The text of docs/checks.md, with the checks of each view and the answer of its query as it comes out now."""
+
+    def listed(block: re.Match[str]) -> str:
+        return f"<!-- checks {block[1]} -->\n{checks_list(block[1])}\n<!-- end -->"
+
+    text = answered_page("docs/checks.md", is_checked=True)
+    return re.sub(r"<!-- checks (\w+) -->\n.*?<!-- end -->", listed, text, flags=re.DOTALL)
 
 
 def answered_page(name: str, *, is_checked: bool = False) -> str:
@@ -188,7 +210,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
     "docs/formats.md": formats_page,
     "docs/pixels.md": partial(answered_page, "docs/pixels.md"),
-    "docs/checks.md": partial(answered_page, "docs/checks.md", is_checked=True),
+    "docs/checks.md": checks_page,
     "docs/evaluation.md": evaluation_page,
     "README.md": readme,
 }

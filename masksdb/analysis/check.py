@@ -18,16 +18,13 @@ from masksdb.analysis.settings import SEVERITIES, Severity
 from masksdb.errors import MasksDBError, UsageError
 from masksdb.pixels.headers import Known, changed_headers
 from masksdb.store.engine import Engine
-from masksdb.store.migrations import put_views
+from masksdb.store.migrations import put_finding_views
 from masksdb.store.sql import statement
 from masksdb.store.versions import find_dataset, find_version
 
 if TYPE_CHECKING:
     import duckdb
 
-
-VIEWS = "views/checks"
-"""The folder in ``sql/`` of the views of the findings."""
 
 FILES_AT_ONCE = 2000
 
@@ -92,8 +89,7 @@ def check(
     if (near_iou is not None and not 0 < near_iou <= 1) or (small_region is not None and small_region < 0):
         raise UsageError("check: expected an IoU above 0 and at most 1, and a number of pixels of 0 or more")
     with engine.transaction() as cursor:
-        # They take longer to make than all others together, and say nothing before a check.
-        put_views(cursor, VIEWS)
+        put_finding_views(cursor)
     _set(engine, {"small_region": small_region, "split_key": split_key, "near_iou": near_iou})
     analyze(engine, dataset, version, progress=progress)
     with engine.reading() as cursor:

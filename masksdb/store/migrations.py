@@ -7,7 +7,11 @@ import hashlib
 import duckdb
 
 from masksdb.errors import SchemaVersionError
+from masksdb.store.findings import finding_views
 from masksdb.store.sql import in_transaction, names, statement
+
+_FINDINGS = "check/views"
+"""What the views of the findings are recorded under in the table migrations."""
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
@@ -19,30 +23,36 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     applied = _applied(connection)
     _refuse_newer(applied, path)
     missing = [name for name in names("schema") if name not in applied]
+    views = [*map(statement, names("macros")), *map(statement, names("views"))]
     with in_transaction(connection):
         for name in missing:
             connection.execute(statement(name))
             connection.execute("INSERT INTO migrations (name) VALUES (?)", [name])
-        put_views(connection, "macros", "views", is_new=bool(missing))
+        is_changed = _put_views(connection, "views", views, applied, is_new=bool(missing))
+        if is_changed and any(name.startswith(f"{_FINDINGS}/") for name in applied):
+            _put_views(connection, _FINDINGS, finding_views(), applied, is_new=True)
 
 
-def put_views(connection: duckdb.DuckDBPyConnection, *folders: str, is_new: bool = False) -> None:
-    """Make the views and macros of folders of ``sql/`` where they are not there as they are now.
+def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the views of the findings, inside a transaction, where they are not there as they are now.
 
-    Args:
-        connection: inside a transaction.
-        folders: the folders; the last one's name stands for them.
-        is_new: whether the tables that they read have changed.
+    They take longer to make than all others together, and mean nothing before a check.
     """
-    files = [name for folder in folders for name in names(folder)]
-    digest = hashlib.md5("".join(map(statement, files)).encode(), usedforsecurity=False).hexdigest()
-    prefix = f"{folders[-1]}/"
-    if not is_new and f"{prefix}{digest}" in _applied(connection):
-        return
-    for name in files:
-        connection.execute(statement(name))
-    connection.execute("DELETE FROM migrations WHERE starts_with(name, ?)", [prefix])
-    connection.execute("INSERT INTO migrations (name) VALUES (?)", [f"{prefix}{digest}"])
+    _put_views(connection, _FINDINGS, finding_views(), _applied(connection))
+
+
+def _put_views(
+    connection: duckdb.DuckDBPyConnection, kind: str, statements: list[str], applied: set[str], *, is_new: bool = False
+) -> bool:
+    """Whether views and macros had to be made, because others were recorded or the tables that they read are new."""
+    digest = hashlib.md5("".join(statements).encode(), usedforsecurity=False).hexdigest()
+    if not is_new and f"{kind}/{digest}" in applied:
+        return False
+    for text in statements:
+        connection.execute(text)
+    connection.execute("DELETE FROM migrations WHERE starts_with(name, ?)", [f"{kind}/"])
+    connection.execute("INSERT INTO migrations (name) VALUES (?)", [f"{kind}/{digest}"])
+    return True
 
 
 def check_schema(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:

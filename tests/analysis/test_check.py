@@ -21,6 +21,7 @@ from test_real_data import davis_frames
 
 import masksdb
 from masksdb.pixels.mask_cache import facts_cache
+from masksdb.store.findings import checks
 
 VIEWS = [
     "version_declared_values",
@@ -66,8 +67,19 @@ def test_each_fault_is_found_and_nothing_else(faulty: Path) -> None:
 def test_the_page_on_checks_has_each_with_its_severity(faulty: Path) -> None:
     page = (ROOT / "docs" / "checks.md").read_text()
     with masksdb.connect(faulty, read_only=True) as db:
-        told = dict(db.sql('SELECT DISTINCT "check", severity FROM version_findings').fetchall())
-    assert dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE)) == told | {"background": "note"}
+        reported = dict(db.sql('SELECT DISTINCT "check", severity FROM version_findings').fetchall())
+    listed = dict(re.findall(r"^\* `(\w+)` \(\*\*(\w+)\*\*\):", page, re.MULTILINE))
+    assert listed == reported | {"background": "note"}
+
+
+def test_each_check_is_a_file_that_says_what_to_do(faulty: Path) -> None:
+    assert {check.name for check in checks()} == {*FAULTS, "background", "balance"}
+    with masksdb.connect(faulty, read_only=True) as db:
+        for check in checks():
+            names = db.sql('SELECT DISTINCT "check" FROM query_table($view)', {"view": check.view}).fetchall()
+            assert (check.name,) in names or check.name == "background"
+            assert check.finds.endswith(".")
+            assert check.to_do.endswith(".")
 
 
 def test_a_clean_dataset_has_only_its_balance(db: masksdb.Database, tmp_path: Path) -> None:

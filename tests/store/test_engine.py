@@ -146,6 +146,17 @@ def test_views_of_another_masksdb_are_replaced_on_open(db_path: str) -> None:
         assert "label" in db.sql("FROM roi_labels").columns
 
 
+def test_the_findings_of_another_masksdb_are_replaced_with_its_views(db_path: str) -> None:
+    with masksdb.connect(db_path) as db:
+        db.check()
+        db.connection.execute("CREATE OR REPLACE VIEW version_findings AS SELECT 1 AS other")
+        db.connection.execute("UPDATE migrations SET name = 'views/other' WHERE starts_with(name, 'views/')")
+    with masksdb.connect(db_path) as db:
+        assert "check" in db.sql("FROM version_findings").columns
+        recorded = db.sql("SELECT name FROM migrations WHERE name NOT LIKE 'schema/%'").fetchall()
+        assert sorted(name.rpartition("/")[0] for (name,) in recorded) == ["check/views", "views"]
+
+
 def test_a_plain_duckdb_file_is_not_read_only_ready(db_path: str) -> None:
     duckdb.connect(db_path).close()
     with pytest.raises(masksdb.SchemaVersionError, match="without masksdb's tables"):

@@ -1,0 +1,18 @@
+-- One row per finding about what the values of a version's masks mean: ROIs that resolve to no mask, or by a rule that is none of
+-- their own saying; labels that are never used or contradict each other; regions without pixels or with few.
+CREATE OR REPLACE VIEW version_faults_meaning AS
+-- One row per mask and value of mask_labels that it has.
+WITH segment_regions AS (
+    SELECT * FROM mask_segment_regions WHERE area > 0
+),
+-- One row per region of fewer pixels than check_settings allow; those without any only where the ROI has a shape of its own.
+small_regions AS (
+    SELECT dataset, version, version_id, frame_id, source_id, mask_uri, mask_value AS "value", class_labels AS labels, area
+    FROM mask_roi_regions
+    WHERE area < (SELECT small_region FROM check_settings) AND (area > 0 OR mask_value IS NULL)
+    UNION ALL
+    SELECT dataset, version, version_id, frame_id, source_id, mask_uri, "value", labels, area
+    FROM segment_regions
+    WHERE area < (SELECT small_region FROM check_settings)
+)
+-- The rows of the checks follow: the files in sql/views/checks/ that name this view.

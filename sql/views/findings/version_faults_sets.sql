@@ -1,0 +1,144 @@
+-- One row per finding about a version as a set: masks that are there twice, in two splits, or in another version under another
+-- frame; frames of one context in two splits; how much there is of each label.
+CREATE OR REPLACE VIEW version_faults_sets AS
+-- One row per analysed mask of more than one value: that two empty ones are equal means nothing.
+WITH filled_masks AS (
+    SELECT
+        frame_masks.dataset,
+        frame_masks.version,
+        frame_masks.version_id,
+        frame_masks.frame_key,
+        frame_masks.frame_id,
+        frame_masks.source_id,
+        frame_masks.mask_uri,
+        coalesce(frame_masks.mask."timestamp", -1) AS "timestamp",
+        mask_files.pixel_hash,
+        mask_files.fingerprint
+    FROM frame_masks
+    JOIN mask_files
+        ON mask_files.uri = frame_masks.mask_uri
+        AND coalesce(mask_files."timestamp", -1) = coalesce(frame_masks.mask."timestamp", -1)
+        AND mask_files.error IS NULL
+    SEMI JOIN (SELECT mask_file_key FROM mask_regions GROUP BY mask_file_key HAVING count(*) > 1) AS filled
+        ON filled.mask_file_key = mask_files.mask_file_key
+),
+-- One row per frame whose meta names its split.
+splits AS (
+    SELECT
+        dataset_frames.dataset,
+        dataset_frames.version,
+        dataset_frames.version_id,
+        dataset_frames.frame_key,
+        dataset_frames.frame_id,
+        dataset_frames.context_id,
+        json_extract_string(dataset_frames.meta, check_settings.split_key) AS split
+    FROM dataset_frames
+    CROSS JOIN check_settings
+    WHERE json_extract_string(dataset_frames.meta, check_settings.split_key) IS NOT NULL
+),
+-- One row per version and pixels: the masks that have them.
+equal_masks AS (
+    SELECT
+        filled_masks.dataset,
+        filled_masks.version,
+        filled_masks.version_id,
+        filled_masks.pixel_hash,
+        count(DISTINCT (filled_masks.mask_uri, filled_masks."timestamp")) AS mask_count,
+        min(filled_masks.mask_uri) AS mask_uri,
+        max(filled_masks.mask_uri) AS other_uri,
+        min(filled_masks.frame_id) AS frame_id,
+        max(filled_masks.frame_id) AS other_frame_id,
+        count(DISTINCT filled_masks.frame_id) AS frame_count,
+        arg_min(filled_masks.source_id, filled_masks.frame_id) AS source_id,
+        min(splits.split) AS split,
+        max(splits.split) AS other_split
+    FROM filled_masks
+    LEFT JOIN splits ON splits.version_id = filled_masks.version_id AND splits.frame_key = filled_masks.frame_key
+    GROUP BY filled_masks.dataset, filled_masks.version, filled_masks.version_id, filled_masks.pixel_hash
+),
+-- One row per two compared masks that are nearly equal: how much of all but the commonest value of the first is the same.
+near_pairs AS (
+    SELECT mask_pairs.mask_pair_key, uri_a, timestamp_a, fingerprint_a, uri_b, timestamp_b, fingerprint_b, overlap.iou
+    FROM mask_pairs
+    JOIN (
+        SELECT
+            mask_pair_values.mask_pair_key,
+            coalesce(sum(pixels) FILTER (WHERE value_a = value_b AND value_a <> commonest."value"), 0)
+                / sum(pixels) FILTER (WHERE value_a <> commonest."value" OR value_b <> commonest."value") AS iou
+        FROM mask_pair_values
+        JOIN (
+            SELECT mask_pair_key, arg_max(value_a, pixels) AS "value"
+            FROM (SELECT mask_pair_key, value_a, sum(pixels) AS pixels FROM mask_pair_values GROUP BY mask_pair_key, value_a)
+            GROUP BY mask_pair_key
+        ) AS commonest
+            ON commonest.mask_pair_key = mask_pair_values.mask_pair_key
+        GROUP BY mask_pair_values.mask_pair_key
+    ) AS overlap
+        ON overlap.mask_pair_key = mask_pairs.mask_pair_key
+    WHERE mask_pairs.error IS NULL AND overlap.iou >= (SELECT near_iou FROM check_settings)
+),
+-- One row per mask and nearly equal mask of another frame; each of the two is the first once.
+near_masks AS (
+    SELECT
+        one.dataset,
+        one.version,
+        one.version_id,
+        one.frame_key,
+        one.frame_id,
+        one.source_id,
+        one.mask_uri,
+        other.dataset AS other_dataset,
+        other.version AS other_version,
+        other.version_id AS other_version_id,
+        other.frame_key AS other_frame_key,
+        other.frame_id AS other_frame_id,
+        other.mask_uri AS other_uri,
+        near_pairs.iou
+    FROM (
+        FROM near_pairs
+        UNION ALL
+        SELECT mask_pair_key, uri_b, timestamp_b, fingerprint_b, uri_a, timestamp_a, fingerprint_a, iou FROM near_pairs
+    ) AS near_pairs
+    JOIN filled_masks AS one
+        ON one.mask_uri = near_pairs.uri_a
+        AND one."timestamp" = coalesce(near_pairs.timestamp_a, -1)
+        AND one.fingerprint = near_pairs.fingerprint_a
+    JOIN filled_masks AS other
+        ON other.mask_uri = near_pairs.uri_b
+        AND other."timestamp" = coalesce(near_pairs.timestamp_b, -1)
+        AND other.fingerprint = near_pairs.fingerprint_b
+    WHERE one.pixel_hash <> other.pixel_hash AND one.frame_id <> other.frame_id
+),
+-- One row per two versions of which neither inherits from the other.
+unrelated_versions AS (
+    SELECT one.version_id, other.version_id AS other_version_id
+    FROM versions AS one
+    JOIN versions AS other ON other.version_id <> one.version_id
+    ANTI JOIN version_lineage AS lineage
+        ON (lineage.version_id = one.version_id AND lineage.ancestor_id = other.version_id)
+        OR (lineage.version_id = other.version_id AND lineage.ancestor_id = one.version_id)
+),
+-- One row per region that a ROI or, where none does, mask_labels declare.
+declared_regions AS (
+    SELECT dataset, version, version_id, frame_key, coalesce(mask_id, '') AS mask_id, class_labels AS labels, area
+    FROM mask_roi_regions
+    WHERE area > 0
+    UNION ALL
+    SELECT
+        segments.dataset,
+        segments.version,
+        segments.version_id,
+        segments.frame_key,
+        coalesce(segments.mask_id, ''),
+        segments.labels,
+        segments.area
+    FROM mask_segment_regions AS segments
+    ANTI JOIN mask_rois
+        ON mask_rois.version_id = segments.version_id
+        AND mask_rois.frame_key = segments.frame_key
+        AND mask_rois.source_index = segments.source_index
+        AND mask_rois.mask_index = segments.mask_index
+        AND mask_rois.mask_value = segments."value"
+    WHERE segments.area > 0
+)
+-- The rows of the checks follow: the files in sql/views/checks/ that name this view.
