@@ -3,13 +3,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test bench lint types docs wheel clean
+TOOLS := $(VENV)/tools
+
+.PHONY: demo test test-all bench lint types docs wheel clean
 
 demo: $(INSTALLED)  ## ingest the fixtures, ask questions in SQL, set labels, export, draw a picture
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/pytest -n auto
+
+test-all: $(TOOLS)  ## the tests that need torch or the tools that results are compared with
+	MASKSDB_ALL_TOOLS=1 $(BIN)/pytest -n auto -m tools
 
 bench: $(INSTALLED)  ## speed, as ratios in one run, into docs/benchmarks.md
 	$(BIN)/python tests/bench/run.py
@@ -35,6 +40,12 @@ $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	$(BIN)/pip install --quiet --no-warn-conflicts --target $(VENV)/duckdb-1.4 'duckdb==1.4.*'
+	touch $@
+
+# This release of torch has builds for a CPU alone; a range would take one for a GPU, of several gigabytes.
+$(TOOLS): $(INSTALLED)
+	$(BIN)/pip install --quiet 'torch==2.13.0'
+	$(BIN)/pip install --quiet --editable '.[dev,reference]'
 	touch $@
 
 clean:

@@ -17,7 +17,7 @@ import pytest
 from support import mask_faults
 from support.common import FIXTURES, ROOT, Outcome
 from support.faulty_set import FAULTS, Maker, clean_frames, ingest_faulty
-from test_real_data import davis_frames
+from support.real_frames import davis_frames
 
 import masksdb
 from masksdb.pixels.mask_cache import facts_cache

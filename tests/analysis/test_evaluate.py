@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import scoring
-from support.common import Outcome
+from support.common import Outcome, tool
 from support.predictions import CLASSES, SIZE, VOID, Made, check, name_of
-from test_real_data import davis_frames
+from support.real_frames import davis_frames
 
 import masksdb
 from masksdb.pixels.mask_cache import facts_cache
@@ -146,9 +146,10 @@ def cityscapes_iou(confusion: scoring.Numbers, label: int) -> float:
     return right / (right + missed + false) if right + missed + false else math.nan
 
 
+@pytest.mark.tools
 def test_iou_is_that_of_the_cityscapes_scripts(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     module = "cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling"
-    scripts = pytest.importorskip(module, reason="cityscapesScripts are not installed")
+    scripts = tool(module)
     confusion = scoring.total(made.matrices())
     labels = [*range(CLASSES), VOID]
     known = {each: type("Label", (), {"ignoreInEval": each == VOID}) for each in labels}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from test_real_data import coco_panoptic_frames
+from support.real_frames import coco_panoptic_frames
 
 import masksdb
 from masksdb.analysis.scores import Evaluation

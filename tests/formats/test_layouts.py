@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from support.common import FIXTURES, Outcome
+from support.common import FIXTURES, Outcome, tool
 from support.reference import coco_rle
 
 import masksdb
@@ -238,8 +238,9 @@ def test_rasterized_annotations_live_in_mask_files(db: masksdb.Database, tmp_pat
         db.ingest(tmp_path / "c.json", dataset="e", rasterize=tmp_path / "masks")
 
 
+@pytest.mark.tools
 def test_hugging_face_datasets_loads_the_parquet(db: masksdb.Database, tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
+    datasets = tool("datasets")
     db.ingest(FIXTURES / "street/frames.jsonl", dataset="street")
     db.export(tmp_path / "out", dataset="street", format="parquet", masks=["seg"], with_images=True)
     files = {"data_files": str(tmp_path / "out/images.parquet"), "cache_dir": str(tmp_path / "cache")}
@@ -247,8 +248,10 @@ def test_hugging_face_datasets_loads_the_parquet(db: masksdb.Database, tmp_path:
     assert (images.num_rows, images[0]["image"].size) == (12, (160, 90))
 
 
+@pytest.mark.tools
+@pytest.mark.filterwarnings("ignore:OpenCV:UserWarning")
 def test_supervision_loads_the_coco_export_with_every_pixel(db: masksdb.Database, tmp_path: Path) -> None:
-    supervision = pytest.importorskip("supervision", reason="supervision is not installed")
+    supervision = tool("supervision")
     db.ingest(FIXTURES / "street/frames.jsonl", dataset="street")
     report: Any = db.export(tmp_path / "out", dataset="street", format="coco", masks=["seg"], with_images=True)
     loaded = supervision.DetectionDataset.from_coco(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 import masksdb
 
@@ -38,3 +42,10 @@ def exported(database: masksdb.Database, dataset: str, version: str | None, fold
     out = folder / "exported.jsonl"
     database.export(out, dataset=dataset, version=version)
     return [json.loads(line) for line in out.read_text(encoding="utf-8").split("\n") if line]
+
+
+def tool(module: str) -> Any:
+    """A module that only ``make test-all`` installs: there a test must not be skipped for want of it."""
+    if os.environ.get("MASKSDB_ALL_TOOLS"):
+        return importlib.import_module(module)
+    return pytest.importorskip(module, reason=f"{module} is not installed; 'make test-all' does that")

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.common import FIXTURES
-from test_real_data import davis_frames
+from support.common import FIXTURES, tool
+from support.real_frames import davis_frames
 
 import masksdb
 from masksdb import DataView, MasksDBError
 
-torch = pytest.importorskip("torch", reason="torch is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+torch = tool("torch")
+pytestmark = [pytest.mark.tools, pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
 
 LABELS = {"road": 0, "car": 1, "person": 2}
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support.common import FIXTURES
-from test_real_data import davis_frames
+from support.common import FIXTURES, tool
+from support.real_frames import davis_frames
 
 import masksdb
 from masksdb import MasksDBError, UsageError
@@ -113,10 +113,11 @@ def davis(db: masksdb.Database, root: Path) -> Any:
     return db.torch_dataset(query, images=False)
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_an_epoch_with_two_workers_sees_every_pixel(start: str, db: masksdb.Database, real_data: Path) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
+    tool("torch")
     root = real_data / "davis2017"
     dataset = davis(db, root)
     loader = dataset.loader(batch_size=4, num_workers=2, multiprocessing_context=start)
@@ -157,10 +158,11 @@ except masksdb.MasksDBError as error:
 """
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to kill a worker with")
 @pytest.mark.parametrize("step_s", [0, 0.3], ids=["while it is waited for", "while the loop is busy"])
 def test_a_killed_worker_names_the_frame(step_s: float, street: masksdb.Database, db_path: str) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
+    tool("torch")
     name = street.torch_dataset(QUERY).frames.name(3)
     street.close()
     # In a process of its own: torch raises the error from a signal, which may come at any moment of this one.
