@@ -75,8 +75,8 @@ def schema_page() -> str:
             page.append(f"### `{view}`\n\n{opening_comment(statement(name))}\n")
             page.append(f"| column | type |\n| --- | --- |\n{columns_of(db, view)}")
         page.append("## Macros\n")
-        for name in names("macros"):
-            page.append(f"### `{name.removeprefix('macros/')}`\n\n{opening_comment(statement(name))}\n")
+        for name in [*names("macros"), *names("macros/tables")]:
+            page.append(f"### `{name.rpartition('/')[2]}`\n\n{opening_comment(statement(name))}\n")
     return "\n".join(page)
 
 

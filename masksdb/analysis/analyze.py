@@ -54,9 +54,6 @@ _ROI_REGIONS = pa.schema(
      *((name, pa.int64()) for name in SIZES)]
 )  # fmt: skip
 
-NO_TIME = -1
-"""What stands for no timestamp in lists of them."""
-
 
 class _Mask(NamedTuple):
     """A mask to analyse, and what is known of it."""
@@ -205,13 +202,12 @@ class _Analysis:
         """The values that are declared for some masks."""
         if not refs:
             return {}
-        times = [NO_TIME if ref.timestamp_ms is None else ref.timestamp_ms for ref in refs]
-        parameters = {"uris": [ref.uri for ref in refs], "timestamps": times}
+        parameters = {"uris": [ref.uri for ref in refs], "timestamps": [ref.timestamp_ms for ref in refs]}
         with self.engine.reading() as cursor:
             rows = cursor.execute(statement("analysis/analyze/declared_values"), parameters).fetchall()
         found: dict[MaskRef, list[tuple[int, ...]]] = {ref: [] for ref in refs}
-        for uri, time, value in rows:
-            found[MaskRef(uri, None if time == NO_TIME else time)].append(tuple(value))
+        for uri, timestamp, value in rows:
+            found[MaskRef(uri, timestamp)].append(tuple(value))
         return {ref: tuple(values) for ref, values in found.items()}
 
     def _snap_key(self, values: Values) -> str:

@@ -211,12 +211,9 @@ class _Work:
 
     def _pairs(self) -> list[tuple[int, tuple[Mask, Mask]]]:
         """The pairs of masks by their places; a mask without a prediction stands beside itself."""
-        columns = "place, uri, mask_timestamp, prediction_uri, prediction_timestamp"
-        rows = self.cursor.execute(f"SELECT {columns} FROM paired ORDER BY place").fetchall()  # noqa: S608  # names of columns
-        return [
-            (place, ((uri, time), (uri, time) if other is None else (other, other_time)))
-            for place, uri, time, other, other_time in rows
-        ]
+        query = "SELECT place, uri, mask_timestamp, compared_uri, compared_timestamp FROM paired ORDER BY place"
+        rows = self.cursor.execute(query).fetchall()
+        return [(place, ((uri, time), (other, other_time))) for place, uri, time, other, other_time in rows]
 
     def count(self, engine: Engine) -> Evaluation:
         """All figures."""

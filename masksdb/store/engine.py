@@ -20,7 +20,7 @@ from masksdb.pixels.functions.registration import add_functions
 from masksdb.pixels.settings import DecodeErrors, Settings
 from masksdb.store.duckdb_errors import translate
 from masksdb.store.files import is_database
-from masksdb.store.migrations import check_schema, migrate
+from masksdb.store.migrations import check_schema, migrate, temporary_macros
 from masksdb.store.sql import in_transaction
 
 SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
@@ -57,6 +57,7 @@ class Engine:
         self.read_only = read_only
         self.settings = Settings(decode_errors=decode_errors)
         self._has_functions = False
+        self._temporary_macros: list[str] = []
         self._users = 1
         self._write_lock = threading.RLock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -90,6 +91,8 @@ class Engine:
             if self.path != ":memory:":
                 self.remove_spill()
             migrate(self.connection, self.path)
+        else:
+            self._temporary_macros = temporary_macros(self.connection)
         self.settings.prefixes = read_prefixes(self.connection)
 
     def add_functions(self) -> None:
@@ -129,6 +132,8 @@ class Engine:
         cursor = self.connection.cursor()
         self._cursors.add(cursor)
         cursor.execute("SET enable_progress_bar = false")
+        for text in self._temporary_macros:
+            cursor.execute(text)
         return cursor
 
     def interrupt(self) -> None:

@@ -23,12 +23,11 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     applied = _applied(connection)
     _refuse_newer(applied, path)
     missing = [name for name in names("schema") if name not in applied]
-    views = [*map(statement, names("macros")), *map(statement, names("views"))]
     with in_transaction(connection):
         for name in missing:
             connection.execute(statement(name))
             connection.execute("INSERT INTO migrations (name) VALUES (?)", [name])
-        is_changed = _put_views(connection, "views", views, applied, is_new=bool(missing))
+        is_changed = _put_views(connection, "views", _persisted(), applied, is_new=bool(missing))
         if is_changed and any(name.startswith(f"{_FINDINGS}/") for name in applied):
             _put_views(connection, _FINDINGS, finding_views(), applied, is_new=True)
 
@@ -41,17 +40,34 @@ def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:
     _put_views(connection, _FINDINGS, finding_views(), _applied(connection))
 
 
+def temporary_macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Statements that make the macros for one connection, for a read-only file whose own are of another masksdb."""
+    if _record("views", _persisted()) in _applied(connection):
+        return []
+    return [statement(name).replace("REPLACE MACRO", "REPLACE TEMP MACRO") for name in names("macros")]
+
+
+def _persisted() -> list[str]:
+    """The statements of the macros and views that every file has, none before what it calls."""
+    return [statement(name) for folder in ("macros", "macros/tables", "views") for name in names(folder)]
+
+
+def _record(kind: str, statements: list[str]) -> str:
+    """What stands in the table migrations where views and macros are there as statements make them."""
+    return f"{kind}/{hashlib.md5(''.join(statements).encode(), usedforsecurity=False).hexdigest()}"
+
+
 def _put_views(
     connection: duckdb.DuckDBPyConnection, kind: str, statements: list[str], applied: set[str], *, is_new: bool = False
 ) -> bool:
     """Whether views and macros had to be made, because others were recorded or the tables that they read are new."""
-    digest = hashlib.md5("".join(statements).encode(), usedforsecurity=False).hexdigest()
-    if not is_new and f"{kind}/{digest}" in applied:
+    record = _record(kind, statements)
+    if not is_new and record in applied:
         return False
     for text in statements:
         connection.execute(text)
     connection.execute("DELETE FROM migrations WHERE starts_with(name, ?)", [f"{kind}/"])
-    connection.execute("INSERT INTO migrations (name) VALUES (?)", [f"{kind}/{digest}"])
+    connection.execute("INSERT INTO migrations (name) VALUES (?)", [record])
     return True
 
 

@@ -14,8 +14,7 @@ SELECT
     CASE WHEN mask_rois.mask_value IS NULL THEN own.centroid ELSE found.centroid END AS centroid
 FROM mask_rois
 LEFT JOIN mask_files
-    ON mask_files.uri = mask_rois.mask_uri
-    AND coalesce(mask_files."timestamp", -1) = coalesce(mask_rois.mask."timestamp", -1)
+    ON same_mask(mask_files.uri, mask_files."timestamp", mask_rois.mask_uri, mask_rois.mask."timestamp")
     AND mask_files.error IS NULL
     -- A colour or a video has no single sample that one integer could stand for.
     AND (len(mask_rois.mask_value) > 1 OR (mask_files.mode NOT LIKE 'rgb%' AND mask_files.mode NOT LIKE 'grey_alpha%' AND NOT mask_files.is_video))

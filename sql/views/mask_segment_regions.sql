@@ -9,8 +9,7 @@ SELECT
     found.centroid
 FROM mask_segments
 LEFT JOIN mask_files
-    ON mask_files.uri = mask_segments.mask_uri
-    AND coalesce(mask_files."timestamp", -1) = coalesce(mask_segments.mask."timestamp", -1)
+    ON same_mask(mask_files.uri, mask_files."timestamp", mask_segments.mask_uri, mask_segments.mask."timestamp")
     AND mask_files.error IS NULL
     -- A colour or a video has no single sample that one integer could stand for.
     AND (len(mask_segments."value") > 1 OR (mask_files.mode NOT LIKE 'rgb%' AND mask_files.mode NOT LIKE 'grey_alpha%' AND NOT mask_files.is_video))

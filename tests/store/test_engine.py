@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -155,6 +156,31 @@ def test_the_findings_of_another_masksdb_are_replaced_with_its_views(db_path: st
         assert "check" in db.sql("FROM version_findings").columns
         recorded = db.sql("SELECT name FROM migrations WHERE name NOT LIKE 'schema/%'").fetchall()
         assert sorted(name.rpartition("/")[0] for (name,) in recorded) == ["check/views", "views"]
+
+
+def test_the_macros_of_an_older_file_are_made_on_open(db_path: str) -> None:
+    query = "SELECT same_mask('a', NULL, 'a', NULL), value_matches([1, -1, 3], NULL, 1, 2, 3, 255)"
+    with masksdb.connect(db_path) as db:
+        db.ingest([frame_of_one_roi()], dataset="d")
+        db.connection.execute("UPDATE migrations SET name = 'views/other' WHERE starts_with(name, 'views/')")
+        db.connection.execute("CREATE OR REPLACE MACRO mask_region_values() AS TABLE SELECT 1 AS other")
+        for view in ("mask_roi_regions", "mask_segment_regions"):
+            db.connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT 1 AS other")
+        for macro in ("same_mask", "value_matches"):
+            db.connection.execute(f"DROP MACRO {macro}")
+    with masksdb.connect(db_path, read_only=True) as db:
+        assert db.sql(query).fetchall() == [(True, True)], "read-only, the file keeps its own and is used with ours"
+    with duckdb.connect(db_path, read_only=True) as plain, pytest.raises(duckdb.Error, match="same_mask"):
+        plain.execute(query)
+    masksdb.connect(db_path).close()
+    with duckdb.connect(db_path, read_only=True) as plain:
+        assert plain.execute(query).fetchall() == [(True, True)]
+        assert plain.execute("SELECT area FROM mask_roi_regions").fetchall() == [(None,)]
+
+
+def frame_of_one_roi() -> dict[str, Any]:
+    source = {"masks": [{"id": "m", "uri": "a.png"}]}
+    return {"id": "a", "sources": [source], "rois": [{"label": ["x"], "mask": {"id": "m", "value": [1, -1, 3]}}]}
 
 
 def test_a_plain_duckdb_file_is_not_read_only_ready(db_path: str) -> None:

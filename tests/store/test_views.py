@@ -187,6 +187,30 @@ def test_export_and_import_of_the_whole_database_keep_every_view(street: Path, t
     assert all(rows for view, rows in before.items() if view != "frame_splits")
 
 
+MOVE = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as plain:
+    plain.execute(f"EXPORT DATABASE '{sys.argv[2]}'")
+with duckdb.connect() as other:
+    other.execute(f"IMPORT DATABASE '{sys.argv[2]}'")
+    print(duckdb.__version__, [len(other.execute("FROM " + view).fetchall()) for view in sys.argv[3:]])
+"""
+
+
+def test_the_oldest_client_exports_and_imports_every_view(street: Path, tmp_path: Path) -> None:
+    old = ROOT / ".venv" / "duckdb-1.4"
+    if not old.is_dir():
+        pytest.skip("DuckDB 1.4 is not installed; 'make test' does that")
+    command = [sys.executable, "-c", MOVE, str(street), str(tmp_path / "out"), *VIEWS]
+    environment = {"PYTHONPATH": str(old)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=street.parent)
+    with masksdb.connect(street, read_only=True) as db:
+        counts = [len(db.sql(f"FROM {view}").fetchall()) for view in VIEWS]
+    version, _, printed = done.stdout.partition(" ")
+    assert version.startswith("1.4.")
+    assert json.loads(printed) == counts
+
+
 READ = """
 import json, sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as plain:

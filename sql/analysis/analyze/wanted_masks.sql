@@ -16,8 +16,7 @@ FROM (
         AND ($version_id IS NULL OR version_id = $version_id)
 ) AS wanted
 LEFT JOIN mask_files
-    ON mask_files.uri = wanted.uri
-    AND coalesce(mask_files."timestamp", -1) = coalesce(wanted."timestamp", -1)
+    ON same_mask(mask_files.uri, mask_files."timestamp", wanted.uri, wanted."timestamp")
     AND mask_files.error IS NULL
 LEFT JOIN (SELECT mask_file_key, bool_and(rle IS NOT NULL) AS has_rle FROM mask_regions GROUP BY mask_file_key) AS with_rle
     ON with_rle.mask_file_key = mask_files.mask_file_key

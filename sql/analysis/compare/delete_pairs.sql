@@ -3,10 +3,8 @@ CREATE OR REPLACE TEMP TABLE old_pairs AS
 SELECT mask_pairs.mask_pair_key
 FROM mask_pairs
 JOIN new_pairs
-    ON mask_pairs.uri_a = new_pairs.uri_a
-    AND mask_pairs.uri_b = new_pairs.uri_b
-    AND coalesce(mask_pairs.timestamp_a, -1) = coalesce(new_pairs.timestamp_a, -1)
-    AND coalesce(mask_pairs.timestamp_b, -1) = coalesce(new_pairs.timestamp_b, -1);
+    ON same_mask(mask_pairs.uri_a, mask_pairs.timestamp_a, new_pairs.uri_a, new_pairs.timestamp_a)
+    AND same_mask(mask_pairs.uri_b, mask_pairs.timestamp_b, new_pairs.uri_b, new_pairs.timestamp_b);
 DELETE FROM mask_pair_values WHERE mask_pair_key IN (SELECT mask_pair_key FROM old_pairs);
 DELETE FROM mask_pairs WHERE mask_pair_key IN (SELECT mask_pair_key FROM old_pairs);
 DROP TABLE old_pairs;

@@ -2,7 +2,5 @@
 SELECT wanted_pairs.place, mask_pairs.fingerprint_a, mask_pairs.fingerprint_b
 FROM wanted_pairs
 JOIN mask_pairs
-    ON mask_pairs.uri_a = wanted_pairs.uri_a
-    AND mask_pairs.uri_b = wanted_pairs.uri_b
-    AND coalesce(mask_pairs.timestamp_a, -1) = coalesce(wanted_pairs.timestamp_a, -1)
-    AND coalesce(mask_pairs.timestamp_b, -1) = coalesce(wanted_pairs.timestamp_b, -1);
+    ON same_mask(mask_pairs.uri_a, mask_pairs.timestamp_a, wanted_pairs.uri_a, wanted_pairs.timestamp_a)
+    AND same_mask(mask_pairs.uri_b, mask_pairs.timestamp_b, wanted_pairs.uri_b, wanted_pairs.timestamp_b);

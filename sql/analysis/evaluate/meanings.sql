@@ -4,9 +4,12 @@
 -- the entry of that mask before one of '_all_'; else, and with $classes 'value', the value as text. $ignore is a list of
 -- classes and values (as text) that count for nothing.
 WITH present AS MATERIALIZED (
-    SELECT DISTINCT place, 'truth' AS side, truth_value AS "value", truth_colour AS colour FROM shared
-    UNION ALL
-    SELECT DISTINCT place, 'prediction', prediction_value, prediction_colour FROM shared WHERE prediction_value IS NOT NULL
+    SELECT *, CASE len("value") WHEN 1 THEN "value"[1] END AS sample
+    FROM (
+        SELECT DISTINCT place, 'truth' AS side, truth_value AS "value", truth_colour AS colour FROM shared
+        UNION ALL
+        SELECT DISTINCT place, 'prediction', prediction_value, prediction_colour FROM shared WHERE prediction_value IS NOT NULL
+    )
 ),
 masks AS (
     SELECT place, 'truth' AS side, frame_key, source_index, mask_index FROM paired
@@ -47,13 +50,14 @@ found_rois AS (
             ON declared.place = present.place
             AND declared.side = present.side
             AND list_contains(declared.mask_value, -1)
-            AND CASE len(declared.mask_value)
-                WHEN 1 THEN len(present."value") = 1
-                ELSE declared.mask_value[1] IN (-1, present.colour[1])
-                    AND declared.mask_value[2] IN (-1, present.colour[2])
-                    AND declared.mask_value[3] IN (-1, present.colour[3])
-                    AND (len(declared.mask_value) = 3 OR declared.mask_value[4] IN (-1, present.colour[4]))
-            END
+            AND value_matches(
+                declared.mask_value,
+                present.sample,
+                present.colour[1],
+                present.colour[2],
+                present.colour[3],
+                present.colour[4]
+            )
     )
     GROUP BY place, side, "value"
 ),
@@ -77,16 +81,17 @@ found_entries AS (
         kinds.colour,
         first(entries.class ORDER BY entries.is_for_all, len(entries."value"), entries."value" DESC) AS class,
         first(entries.is_ignored ORDER BY entries.is_for_all, len(entries."value"), entries."value" DESC) AS is_ignored
-    FROM (SELECT DISTINCT side, "value", colour FROM present) AS kinds
+    FROM (SELECT DISTINCT side, "value", colour, sample FROM present) AS kinds
     JOIN entries
         ON entries.side = kinds.side
-        AND CASE len(entries."value")
-            WHEN 1 THEN len(kinds."value") = 1 AND entries."value"[1] IN (-1, kinds."value"[1])
-            ELSE entries."value"[1] IN (-1, kinds.colour[1])
-                AND entries."value"[2] IN (-1, kinds.colour[2])
-                AND entries."value"[3] IN (-1, kinds.colour[3])
-                AND (len(entries."value") = 3 OR entries."value"[4] IN (-1, kinds.colour[4]))
-        END
+        AND value_matches(
+            entries."value",
+            kinds.sample,
+            kinds.colour[1],
+            kinds.colour[2],
+            kinds.colour[3],
+            kinds.colour[4]
+        )
     GROUP BY kinds.side, kinds."value", kinds.colour
 )
 SELECT

@@ -1,7 +1,8 @@
 -- One row per mask $truth_mask of version $truth_version_id in the order of its frames: place, the frame's frame_key,
 -- frame_id, context_id, timestamp and position, pair_key, source, source_index, mask_index, uri and mask_timestamp; and
--- prediction_frame_key, prediction_source_index, prediction_mask_index, prediction_uri and prediction_timestamp of the mask
--- $prediction_mask of version $prediction_version_id that is compared with it, NULL where there is none.
+-- prediction_frame_key, prediction_frame_id, prediction_source_index, prediction_mask_index and prediction_uri of the mask
+-- $prediction_mask of version $prediction_version_id that belongs to it, NULL where there is none; and compared_uri and
+-- compared_timestamp of the mask that it is compared with: the prediction, or itself where there is none.
 -- Frames are paired by frame_id, or by the URI of the source ($pair 'uri'), or by what group 1 of the regular expression
 -- $pattern finds in both ids. Of frames with several such masks those of equal source ids are paired.
 WITH sides AS (
@@ -53,7 +54,8 @@ SELECT
     prediction.source_index AS prediction_source_index,
     prediction.mask_index AS prediction_mask_index,
     prediction.uri AS prediction_uri,
-    prediction.mask_timestamp AS prediction_timestamp
+    CASE WHEN prediction.uri IS NULL THEN truth.uri ELSE prediction.uri END AS compared_uri,
+    CASE WHEN prediction.uri IS NULL THEN truth.mask_timestamp ELSE prediction.mask_timestamp END AS compared_timestamp
 FROM truth
 JOIN dataset_frames
     ON dataset_frames.version_id = $truth_version_id AND dataset_frames.frame_key = truth.frame_key

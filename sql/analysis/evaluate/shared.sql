@@ -10,9 +10,6 @@ SELECT
     mask_pair_values.pixels
 FROM paired
 JOIN mask_pairs
-    ON mask_pairs.uri_a = paired.uri
-    AND coalesce(mask_pairs.timestamp_a, -1) = coalesce(paired.mask_timestamp, -1)
-    AND mask_pairs.uri_b = coalesce(paired.prediction_uri, paired.uri)
-    AND coalesce(mask_pairs.timestamp_b, -1)
-        = coalesce(CASE WHEN paired.prediction_uri IS NULL THEN paired.mask_timestamp ELSE paired.prediction_timestamp END, -1)
+    ON same_mask(mask_pairs.uri_a, mask_pairs.timestamp_a, paired.uri, paired.mask_timestamp)
+    AND same_mask(mask_pairs.uri_b, mask_pairs.timestamp_b, paired.compared_uri, paired.compared_timestamp)
 JOIN mask_pair_values ON mask_pair_values.mask_pair_key = mask_pairs.mask_pair_key;

@@ -49,12 +49,13 @@ FROM (
     JOIN mask_files ON NOT coalesce(mask_files.is_lossy, false)
     JOIN mask_regions
         ON mask_regions.mask_file_key = mask_files.mask_file_key
-        AND CASE len(wanted."value")
-            WHEN 1 THEN mask_regions.sample IS NOT NULL
-            ELSE wanted."value"[1] IN (-1, mask_regions.red)
-                AND wanted."value"[2] IN (-1, mask_regions.green)
-                AND wanted."value"[3] IN (-1, mask_regions.blue)
-                AND (len(wanted."value") = 3 OR wanted."value"[4] IN (-1, mask_regions.alpha))
-        END
+        AND value_matches(
+            wanted."value",
+            mask_regions.sample,
+            mask_regions.red,
+            mask_regions.green,
+            mask_regions.blue,
+            mask_regions.alpha
+        )
 )
 GROUP BY ALL;
