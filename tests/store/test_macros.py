@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.common import ROOT
 
 import masksdb
 from masksdb.pixels.masks import SAMPLE, MaskFacts, MaskImage, MaskRef, Samples
@@ -63,6 +65,12 @@ REFERENCES = st.builds(
 def test_a_mask_is_the_same_where_its_reference_is(matcher: masksdb.Database, left: MaskRef, right: MaskRef) -> None:
     row = matcher.connection.execute("SELECT same_mask(?, ?, ?, ?)", [*left, *right]).fetchone()
     assert row == (left == right,)
+
+
+def test_no_other_sql_has_rules_of_its_own() -> None:
+    copies = re.compile(r"IN \(-1,|coalesce\([^()]*timestamp[^()]*, -1\)")
+    texts = {path.stem: path.read_text() for path in (ROOT / "sql").rglob("*.sql")}
+    assert {name for name, text in texts.items() if copies.search(text)} == {"value_matches"}
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,7 @@ places AS (
         CAST(floor(ln(analysed.foreground) / -ln(check_settings.near_iou)) AS BIGINT) AS step
     FROM frame_masks
     JOIN analysed
-        ON analysed.uri = frame_masks.mask_uri
-        AND coalesce(analysed."timestamp", -1) = coalesce(frame_masks.mask."timestamp", -1)
+        ON same_mask(analysed.uri, analysed."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
     JOIN dataset_frames
         ON dataset_frames.version_id = frame_masks.version_id AND dataset_frames.frame_key = frame_masks.frame_key
     CROSS JOIN check_settings

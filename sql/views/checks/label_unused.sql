@@ -15,8 +15,7 @@ SEMI JOIN (
     SELECT frame_masks.version_id
     FROM frame_masks
     LEFT JOIN mask_files
-        ON mask_files.uri = frame_masks.mask_uri
-        AND coalesce(mask_files."timestamp", -1) = coalesce(frame_masks.mask."timestamp", -1)
+        ON same_mask(mask_files.uri, mask_files."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
     GROUP BY frame_masks.version_id
     HAVING bool_and(mask_files.uri IS NOT NULL)
 ) AS read_versions

@@ -28,8 +28,7 @@ WITH declared_masks AS (
         declared.is_labelled
     FROM frame_masks
     JOIN mask_files
-        ON mask_files.uri = frame_masks.mask_uri
-        AND coalesce(mask_files."timestamp", -1) = coalesce(frame_masks.mask."timestamp", -1)
+        ON same_mask(mask_files.uri, mask_files."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
         AND mask_files.error IS NULL
     JOIN (
         SELECT
@@ -93,13 +92,14 @@ unmatched_regions AS (
         AND as_pattern.frame_key = regions.frame_key
         AND as_pattern.source_index = regions.source_index
         AND as_pattern.mask_index = regions.mask_index
-        AND CASE len(as_pattern."value")
-            WHEN 1 THEN regions.sample IS NOT NULL
-            ELSE as_pattern."value"[1] IN (-1, regions.red)
-                AND as_pattern."value"[2] IN (-1, regions.green)
-                AND as_pattern."value"[3] IN (-1, regions.blue)
-                AND coalesce(as_pattern."value"[4] IN (-1, regions.alpha), true)
-        END
+        AND value_matches(
+            as_pattern."value",
+            regions.sample,
+            regions.red,
+            regions.green,
+            regions.blue,
+            regions.alpha
+        )
 ),
 -- One row per region of black in a mask without mask_labels: where ROIs alone declare values, black is what is left over.
 background_regions AS (

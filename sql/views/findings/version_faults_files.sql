@@ -67,8 +67,7 @@ faulty_images AS (
         FROM images
         LEFT JOIN image_headers ON image_headers.uri = images.uri AND image_headers.error IS NOT NULL
         LEFT JOIN mask_files
-            ON mask_files.uri = images.uri
-            AND coalesce(mask_files."timestamp", -1) = coalesce(images."timestamp", -1)
+            ON same_mask(mask_files.uri, mask_files."timestamp", images.uri, images."timestamp")
             AND images.kind = 'mask'
             AND mask_files.error IS NOT NULL
         WHERE coalesce(image_headers.error, mask_files.error) IS NOT NULL
@@ -151,8 +150,7 @@ misfitting_masks AS (
         FROM frame_masks
         LEFT JOIN image_headers ON image_headers.uri = frame_masks.mask_uri
         LEFT JOIN mask_files
-            ON mask_files.uri = frame_masks.mask_uri
-            AND coalesce(mask_files."timestamp", -1) = coalesce(frame_masks.mask."timestamp", -1)
+            ON same_mask(mask_files.uri, mask_files."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
         WHERE coalesce(image_headers.width, mask_files.width) IS NOT NULL
     ) AS sized_masks
     LEFT JOIN image_headers AS source_headers

@@ -11,13 +11,12 @@ WITH filled_masks AS (
         frame_masks.frame_id,
         frame_masks.source_id,
         frame_masks.mask_uri,
-        coalesce(frame_masks.mask."timestamp", -1) AS "timestamp",
+        frame_masks.mask."timestamp" AS "timestamp",
         mask_files.pixel_hash,
         mask_files.fingerprint
     FROM frame_masks
     JOIN mask_files
-        ON mask_files.uri = frame_masks.mask_uri
-        AND coalesce(mask_files."timestamp", -1) = coalesce(frame_masks.mask."timestamp", -1)
+        ON same_mask(mask_files.uri, mask_files."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
         AND mask_files.error IS NULL
     SEMI JOIN (SELECT mask_file_key FROM mask_regions GROUP BY mask_file_key HAVING count(*) > 1) AS filled
         ON filled.mask_file_key = mask_files.mask_file_key
@@ -100,12 +99,10 @@ near_masks AS (
         SELECT mask_pair_key, uri_b, timestamp_b, fingerprint_b, uri_a, timestamp_a, fingerprint_a, iou FROM near_pairs
     ) AS near_pairs
     JOIN filled_masks AS one
-        ON one.mask_uri = near_pairs.uri_a
-        AND one."timestamp" = coalesce(near_pairs.timestamp_a, -1)
+        ON same_mask(one.mask_uri, one."timestamp", near_pairs.uri_a, near_pairs.timestamp_a)
         AND one.fingerprint = near_pairs.fingerprint_a
     JOIN filled_masks AS other
-        ON other.mask_uri = near_pairs.uri_b
-        AND other."timestamp" = coalesce(near_pairs.timestamp_b, -1)
+        ON same_mask(other.mask_uri, other."timestamp", near_pairs.uri_b, near_pairs.timestamp_b)
         AND other.fingerprint = near_pairs.fingerprint_b
     WHERE one.pixel_hash <> other.pixel_hash AND one.frame_id <> other.frame_id
 ),
