@@ -104,7 +104,7 @@ class Database:
     @property
     def decode_failures(self) -> int:
         """How many masks could not be read so far, where that gives NULL."""
-        return self._engine.settings.failures
+        return self._engine.mask_reads.failures
 
     def close(self) -> None:
         """Close the database; the file itself is closed when nobody in this process uses it any more."""
@@ -297,7 +297,7 @@ class Database:
             MaskDecodeError: a mask cannot be read (unless ``decode_errors="null"``: then its row is left out, counted).
         """
         relation = self.sql(query, parameters)
-        return pixels.iter_masks(self._engine.settings, relation)
+        return pixels.iter_masks(self._engine.mask_reads, relation)
 
     def map_media(self, prefix: str, target: str) -> None:
         """From now on read what begins with ``prefix`` from ``target``; the longest prefix counts, once."""

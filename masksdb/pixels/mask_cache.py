@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from masksdb.errors import MaskDecodeError, MasksDBError
@@ -22,8 +22,8 @@ from masksdb.pixels.media import Located, locate
 from masksdb.pixels.settings import Settings, environment_number
 from masksdb.pixels.video import Video, is_video
 
-CACHE_BYTES = environment_number("MASKSDB_FACTS_BYTES", 1 << 29)
-"""Bytes of regions that are kept in memory."""
+CACHE_BYTES = 1 << 29
+"""Bytes of facts that are kept in memory, where ``MASKSDB_FACTS_BYTES`` is not set."""
 
 WORKERS = os.cpu_count() or 1
 """Threads that decode."""
@@ -59,20 +59,25 @@ class FactsCache:
     """The facts of masks by where they came from; the longest unused are let go.
 
     Attributes:
-        limit_bytes: bytes that are kept.
         decodes: masks that were decoded.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
+    def __init__(self) -> None:
         self.decodes = 0
         self._lock = threading.Lock()
         self._known: OrderedDict[_Key, MaskFacts] = OrderedDict()
         self._running: dict[_Key, Future[Results]] = {}
         self._bytes = 0
 
+    @cached_property
+    def limit_bytes(self) -> int:
+        """Bytes of facts that are kept: ``MASKSDB_FACTS_BYTES``, else :data:`CACHE_BYTES`."""
+        return environment_number("MASKSDB_FACTS_BYTES", CACHE_BYTES)
+
     def get(self, refs: Sequence[MaskRef], settings: Settings) -> list[Result]:
         """The facts of masks, or why there are none, in their order; those not known are decoded side by side."""
+        # Read here, where an error of it reaches whoever asks.
+        limit_bytes = self.limit_bytes
         results: list[Result | None] = []
         keys: list[_Key] = []
         work: dict[Located, _Work] = {}
@@ -95,7 +100,7 @@ class FactsCache:
                 self._running.update((key, future) for each in portion for key in each.refs)
             running = {key: self._running[key] for key in keys if key in self._running}
         for portion, future in portions:
-            pool().submit(self._decode, portion, future, settings)
+            pool().submit(self._decode, portion, future, settings, limit_bytes)
         return [
             result if result is not None else running[key].result()[key]
             for key, result in zip(keys, results, strict=True)
@@ -107,7 +112,9 @@ class FactsCache:
             self._known.clear()
             self._bytes = 0
 
-    def _decode(self, portion: Sequence[_Work], future: Future[Results], settings: Settings) -> None:
+    def _decode(
+        self, portion: Sequence[_Work], future: Future[Results], settings: Settings, limit_bytes: int
+    ) -> None:  # fmt: skip
         results: Results = {}
         try:
             read = [(work, _read_still(work, settings)) for work in portion]
@@ -124,10 +131,10 @@ class FactsCache:
             for work in portion:
                 for key, ref in work.refs.items():
                     results.setdefault(key, MaskDecodeError(ref.uri, f"cannot be decoded: {error}"))
-        self._keep(results)
+        self._keep(results, limit_bytes)
         future.set_result(results)
 
-    def _keep(self, results: Results) -> None:
+    def _keep(self, results: Results, limit_bytes: int) -> None:
         with self._lock:
             self.decodes += len({id(facts) for facts in results.values() if isinstance(facts, MaskFacts)})
             for key, facts in results.items():
@@ -136,7 +143,7 @@ class FactsCache:
                 if isinstance(facts, MaskFacts):
                     self._known[key] = facts
                     self._bytes += facts.nbytes
-            while self._bytes > self.limit_bytes and len(self._known) > 1:
+            while self._bytes > limit_bytes and len(self._known) > 1:
                 self._bytes -= self._known.popitem(last=False)[1].nbytes
 
 
@@ -284,4 +291,4 @@ def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(WORKERS, thread_name_prefix="masksdb_decode")
 
 
-facts_cache = FactsCache(CACHE_BYTES)
+facts_cache = FactsCache()

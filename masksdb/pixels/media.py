@@ -26,11 +26,11 @@ from masksdb.pixels.settings import environment_number
 REMOTE_SCHEMES: Mapping[str, str] = {"http": "http", "https": "http", "s3": "s3", "gs": "gs", "az": "az"}
 """Schemes that are fetched, and the extra of the package that installs what fetches them."""
 
-CACHE_BYTES = environment_number("MASKSDB_CACHE_BYTES", 10 << 30)
-"""Bytes of remote files that are kept on disk."""
+CACHE_BYTES = 10 << 30
+"""Bytes of remote files that are kept on disk, where ``MASKSDB_CACHE_BYTES`` is not set."""
 
-TIMEOUT_S = environment_number("MASKSDB_TIMEOUT", 30)
-"""Seconds that a remote server may be silent for."""
+TIMEOUT_S = 30
+"""Seconds that a remote server may be silent, where ``MASKSDB_TIMEOUT`` is not set."""
 
 TRIES = 3
 """How often a request is made before it counts as failed."""
@@ -122,15 +122,16 @@ def _fetch(fetched: str, scheme: str, uri: str) -> Located:
 def _filesystem(scheme: str) -> Any:
     import fsspec  # type: ignore[import-untyped]  # it has no types
 
+    timeout_s = environment_number("MASKSDB_TIMEOUT", TIMEOUT_S)
     options: dict[str, Any] = {}
     if scheme in ("http", "https"):
         import aiohttp
 
         options = {
-            "client_kwargs": {"timeout": aiohttp.ClientTimeout(None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)}
+            "client_kwargs": {"timeout": aiohttp.ClientTimeout(None, sock_connect=timeout_s, sock_read=timeout_s)}
         }
     elif scheme == "s3":
-        timeouts = {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}
+        timeouts = {"connect_timeout": timeout_s, "read_timeout": timeout_s}
         options = {"config_kwargs": {**timeouts, "retries": {"total_max_attempts": 1}}}
     filesystem = fsspec.filesystem(scheme, **options)
     if scheme == "s3":
@@ -196,6 +197,11 @@ class _DiskCache:
         self._size: int | None = None
 
     @functools.cached_property
+    def limit_bytes(self) -> int:
+        """Bytes of files that are kept: ``MASKSDB_CACHE_BYTES``, else :data:`CACHE_BYTES`."""
+        return environment_number("MASKSDB_CACHE_BYTES", CACHE_BYTES)
+
+    @functools.cached_property
     def folder(self) -> Path:
         """Where the files are: ``MASKSDB_CACHE_DIR``, else the user's cache folder."""
         import platformdirs
@@ -235,7 +241,7 @@ class _DiskCache:
         partial.write_bytes(content)
         os.replace(partial, path)
         with self._lock:
-            if self._size is None or self._size + len(content) > CACHE_BYTES:
+            if self._size is None or self._size + len(content) > self.limit_bytes:
                 self._size = self._remove_unused()
             else:
                 self._size += len(content)
@@ -248,7 +254,7 @@ class _DiskCache:
                 found.append((each.stat().st_mtime, each.stat().st_size, each.path))
         kept = 0
         for _, size, path in sorted(found, reverse=True):
-            if kept and kept + size > CACHE_BYTES * 0.9:
+            if kept and kept + size > self.limit_bytes * 0.9:
                 with contextlib.suppress(OSError):
                     os.remove(path)
             else:
@@ -257,3 +263,14 @@ class _DiskCache:
 
 
 _cache = _DiskCache()
+
+
+def _forget_parent() -> None:
+    """In a forked process: drop the connections to servers and the locks of the parent."""
+    global _cache
+    _filesystem.cache_clear()
+    _cache = _DiskCache()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from masksdb.errors import MasksDBError, UsageError
+from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,30 +41,28 @@ def read_mask(settings: Settings, mask: MaskLike) -> npt.NDArray[Any]:
 
 
 def iter_masks(
-    settings: Settings, relation: duckdb.DuckDBPyRelation
+    reads: MaskReads, relation: duckdb.DuckDBPyRelation
 ) -> Iterator[tuple[dict[str, Any], npt.NDArray[Any]]]:
     """The rows of a relation with a column ``mask``, each with the pixels of its mask."""
     if "mask" not in relation.columns:
         raise UsageError(
             f"iter_masks: a query with the columns {', '.join(relation.columns)}; expected one named 'mask'"
         )
-    return _iter_masks(settings, relation)
+    return _iter_masks(reads, relation)
 
 
 def _iter_masks(
-    settings: Settings, relation: duckdb.DuckDBPyRelation
+    reads: MaskReads, relation: duckdb.DuckDBPyRelation
 ) -> Iterator[tuple[dict[str, Any], npt.NDArray[Any]]]:
     facts = importlib.import_module("masksdb.pixels.mask_cache")
     for batch in relation.to_arrow_reader(MASKS_AT_ONCE):
         rows = [row for row in batch.to_pylist() if row["mask"] is not None]
-        images = facts.read_images([_ref(row["mask"]) for row in rows], settings)
+        images = facts.read_images([_ref(row["mask"]) for row in rows], reads.settings)
         for row, image in zip(rows, images, strict=True):
-            if not isinstance(image, MasksDBError):
-                yield row, image.samples
-            elif settings.decode_errors == "raise":
-                raise image
+            if isinstance(image, MasksDBError):
+                reads.report([image])
             else:
-                settings.failures += 1
+                yield row, image.samples
 
 
 def _ref(mask: MaskLike) -> Any:

@@ -1,4 +1,4 @@
-"""How masks are read on one database."""
+"""How masks are read on one database, and limits that the environment may set."""
 
 from __future__ import annotations
 
@@ -7,46 +7,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from masksdb.errors import MasksDBError, UsageError
+from masksdb.errors import UsageError
+
+DecodeErrors = Literal["raise", "null"]
+"""What an unreadable mask is in a query: an error, or NULL and a count."""
+
+PIXEL_LIMIT = 1 << 28
+"""Pixels of the largest mask that is decoded, where ``MASKSDB_PIXEL_LIMIT`` is not set."""
+
+LOSSY_TOLERANCE = 32
+"""By how much a channel of a pixel in a lossy file may differ from the value that the pixel is assigned to."""
 
 
 def environment_number(name: str, default: int) -> int:
-    """A whole number from an environment variable.
+    """A whole number from an environment variable, or the default where the variable is not set.
+
+    Objects that have a limit read it when they are made, so that a program may set the variable after its imports.
 
     Raises:
-        UsageError: the variable is set to something else.
+        UsageError: the variable is not a whole number.
     """
-    text = os.environ.get(name, str(default))
+    text = os.environ.get(name)
+    if text is None:
+        return default
     if not text.isdecimal():
         raise UsageError(f"{name}: found {text!r} in the environment, expected a whole number")
     return int(text)
 
 
-PIXEL_LIMIT = environment_number("MASKSDB_PIXEL_LIMIT", 1 << 28)
-"""Pixels of the largest mask that is decoded."""
+def default_pixel_limit() -> int:
+    """Pixels of the largest mask that is decoded: ``MASKSDB_PIXEL_LIMIT``, else :data:`PIXEL_LIMIT`."""
+    return environment_number("MASKSDB_PIXEL_LIMIT", PIXEL_LIMIT)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Settings:
     """How masks are read on one database.
 
     Attributes:
-        prefixes: URI prefixes and what replaces them.
-        decode_errors: whether a mask that cannot be read is an error or NULL.
+        prefixes: URI prefixes and their replacements.
+        decode_errors: whether an unreadable mask is an error or NULL.
         pixel_limit: pixels of the largest mask that is decoded.
-        failures: how many masks could not be read, where that is NULL.
-        raised: the error that a function raised last.
     """
 
     prefixes: Mapping[str, str] = field(default_factory=dict)
     decode_errors: DecodeErrors = "raise"
-    pixel_limit: int = PIXEL_LIMIT
-    failures: int = 0
-    raised: MasksDBError | None = None
-
-
-DecodeErrors = Literal["raise", "null"]
-"""What a mask that cannot be read is in a query: an error, or NULL and a count."""
-
-LOSSY_TOLERANCE = 32
-"""By how much a channel of a pixel in a lossy file may differ from the value that it counts for."""
+    pixel_limit: int = field(default_factory=default_pixel_limit)

@@ -11,12 +11,14 @@ import shutil
 import threading
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
 from masksdb.errors import DatabaseLockedError, MasksDBError, NotFoundError, QueryError, UsageError
 from masksdb.pixels.functions.registration import add_functions
+from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.settings import DecodeErrors, Settings
 from masksdb.store.duckdb_errors import translate
 from masksdb.store.files import is_database
@@ -46,7 +48,7 @@ class Engine:
     Attributes:
         path: the file's real path, or ``:memory:``.
         read_only: whether writes are refused.
-        settings: how masks are read.
+        mask_reads: how its queries read masks, and how many of them were unreadable.
         connection: the DuckDB connection that keeps the file open.
     """
 
@@ -55,7 +57,7 @@ class Engine:
     ) -> None:  # fmt: skip
         self.path = path
         self.read_only = read_only
-        self.settings = Settings(decode_errors=decode_errors)
+        self.mask_reads = MaskReads(Settings(decode_errors=decode_errors))
         self._has_functions = False
         self._temporary_macros: list[str] = []
         self._users = 1
@@ -93,20 +95,28 @@ class Engine:
             migrate(self.connection, self.path)
         else:
             self._temporary_macros = temporary_macros(self.connection)
-        self.settings.prefixes = read_prefixes(self.connection)
+        self._read_prefixes(self.connection)
+
+    @property
+    def settings(self) -> Settings:
+        """How masks are read."""
+        return self.mask_reads.settings
+
+    def _read_prefixes(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.mask_reads.settings = replace(self.settings, prefixes=read_prefixes(connection))
 
     def add_functions(self) -> None:
         """Make the functions over pixels known, before a user's first query: it takes longer than to open a file."""
         with self._write_lock:
             if not self._has_functions:
-                add_functions(self.connection, self.settings)
+                add_functions(self.connection, self.mask_reads)
                 self._has_functions = True
 
     def map_prefix(self, prefix: str, replacement: str) -> None:
         """From now on read what begins with a prefix from somewhere else."""
         with self.transaction() as cursor:
             cursor.execute("INSERT OR REPLACE INTO uri_prefixes VALUES (?, ?)", [prefix, replacement])
-            self.settings.prefixes = read_prefixes(cursor)
+            self._read_prefixes(cursor)
 
     def __repr__(self) -> str:
         return f"<database {self.path}>"
@@ -148,7 +158,7 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            raise translate(error, self.path, self.settings.raised) from error
+            raise translate(error, self.path, self.mask_reads.raised) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -184,16 +184,6 @@ def _video(process: int, path: str, fingerprint: str, uri: str, pixel_limit: int
     return Video(path, uri, pixel_limit)
 
 
-def _after_fork() -> None:
-    """Connections to servers, and a lock that another thread may have held, are those of the parent."""
-    media._filesystem.cache_clear()
-    media._cache = media._DiskCache()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
 def _name(item: Mapping[str, Any]) -> str:
     where = "/".join(item[each] for each in ("dataset", "version") if item[each] is not None)
     source = "" if item["source_id"] is None else f", source {item['source_id']!r}"

@@ -7,7 +7,7 @@ in :mod:`masksdb.pixels.functions.registration`.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ from masksdb.pixels.functions import columns as arguments
 from masksdb.pixels.functions.columns import Masks, Values
 from masksdb.pixels.functions.measures import Measured, measure
 from masksdb.pixels.mask_cache import Result, facts_cache, read_images
+from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.masks import ALPHA, NONE, RED, MaskFacts
 from masksdb.pixels.regions import joint_histogram
 from masksdb.pixels.selection import select
-from masksdb.pixels.settings import Settings
 
 BATCH_LIMIT = 1 << 30
 """Bytes of pixels that one batch of ``decode_mask`` may hold."""
@@ -55,18 +55,11 @@ _PIXELS = pa.struct(
 _ALPHA = pa.struct([("mean", pa.float64()), ("min", pa.float64()), ("max", pa.float64())])
 
 
-def _failed(settings: Settings, errors: Sequence[MasksDBError]) -> None:
-    """Raise the first of the errors, or count them where they are NULL."""
-    if errors and settings.decode_errors == "raise":
-        raise errors[0]
-    settings.failures += len(errors)
-
-
-def _found(settings: Settings, masks: Masks, wanted: Flags) -> list[Result | None]:
+def _found(reads: MaskReads, masks: Masks, wanted: Flags) -> list[Result | None]:
     """The facts of the masks that the wanted rows have; None for the others."""
     used = np.unique(masks.index[wanted & (masks.index != NONE)])
-    results = facts_cache.get([masks.refs[mask] for mask in used], settings)
-    _failed(settings, [each for each in results if isinstance(each, MasksDBError)])
+    results = facts_cache.get([masks.refs[mask] for mask in used], reads.settings)
+    reads.report([each for each in results if isinstance(each, MasksDBError)])
     found: list[Result | None] = [None] * len(masks.refs)
     for mask, result in zip(used, results, strict=True):
         found[mask] = result
@@ -74,7 +67,7 @@ def _found(settings: Settings, masks: Masks, wanted: Flags) -> list[Result | Non
 
 
 def _measured(
-    settings: Settings, mask: Column, value: Column, tolerance: Column | None, *, only_area: bool = False
+    reads: MaskReads, mask: Column, value: Column, tolerance: Column | None, *, only_area: bool = False
 ) -> Measured:
     masks, values = arguments.masks(mask), arguments.values(value)
     tolerances, is_given = np.zeros(len(masks.index), np.int64), np.ones(len(masks.index), np.bool_)
@@ -83,33 +76,33 @@ def _measured(
         if tolerances.min(initial=0) < 0:
             raise UsageError(f"tolerance: found {tolerances.min()}, expected 0 or more")
         values = Values(values.numbers, values.lengths, np.where(is_given, values.index, NONE))
-    found = _found(settings, masks, values.index != NONE)
+    found = _found(reads, masks, values.index != NONE)
     measured = measure(masks, found, values, tolerances, only_area=only_area)
-    _failed(settings, measured.errors)
+    reads.report(measured.errors)
     return measured
 
 
-def mask_area(settings: Settings, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
+def mask_area(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """Pixels of a value; 0 where it is absent."""
-    measured = _measured(settings, mask, value, tolerance, only_area=True)
+    measured = _measured(reads, mask, value, tolerance, only_area=True)
     return pa.array(measured.sizes[:, 0], mask=~measured.is_known)
 
 
-def mask_coverage(settings: Settings, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
+def mask_coverage(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The part of the mask that a value covers, 0..1."""
-    measured = _measured(settings, mask, value, tolerance, only_area=True)
+    measured = _measured(reads, mask, value, tolerance, only_area=True)
     return pa.array(measured.sizes[:, 0] / np.maximum(measured.pixels, 1), mask=~measured.is_known)
 
 
-def mask_bbox(settings: Settings, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
+def mask_bbox(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The smallest box around a value, in pixels; NULL where it is absent."""
-    measured = _measured(settings, mask, value, tolerance)
+    measured = _measured(reads, mask, value, tolerance)
     return _boxes(measured.sizes, ~measured.is_known | (measured.sizes[:, 0] == 0))
 
 
-def mask_centroid(settings: Settings, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
+def mask_centroid(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The mean x and y index of the pixels of a value; NULL where it is absent."""
-    measured = _measured(settings, mask, value, tolerance)
+    measured = _measured(reads, mask, value, tolerance)
     return _centroids(measured.sizes, ~measured.is_known | (measured.sizes[:, 0] == 0))
 
 
@@ -125,7 +118,7 @@ def _centroids(sizes: npt.NDArray[np.int64], is_null: Flags) -> Column:
     return pa.StructArray.from_arrays(map(pa.array, columns), fields=list(_POINT), mask=pa.array(is_null))
 
 
-def mask_values(settings: Settings, mask: Column) -> Column:
+def mask_values(reads: MaskReads, mask: Column) -> Column:
     """The distinct values of a mask as stored, with their colours and what they cover."""
 
     def row(facts: MaskFacts) -> list[dict[str, Any]]:
@@ -141,28 +134,28 @@ def mask_values(settings: Settings, mask: Column) -> Column:
         )
         return [dict(zip(("value", "rgb", "area", "bbox", "centroid"), each, strict=True)) for each in rows]
 
-    return _per_mask(settings, mask, row, pa.list_(_VALUE))
+    return _per_mask(reads, mask, row, pa.list_(_VALUE))
 
 
-def _per_mask(settings: Settings, mask: Column, row: Callable[[MaskFacts], Any], kind: pa.DataType) -> Column:
+def _per_mask(reads: MaskReads, mask: Column, row: Callable[[MaskFacts], Any], kind: pa.DataType) -> Column:
     """What ``row`` makes of each distinct mask, for each row."""
     masks = arguments.masks(mask)
-    found = _found(settings, masks, masks.index != NONE)
+    found = _found(reads, masks, masks.index != NONE)
     rows = [row(each) if isinstance(each, MaskFacts) else None for each in found]
     return pa.array(rows, kind).take(pa.array(masks.index, mask=masks.index == NONE))
 
 
-def mask_rle(settings: Settings, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
+def mask_rle(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The region of a value in COCO's compressed run lengths."""
 
     def row(facts: MaskFacts, flags: Flags) -> dict[str, Any]:
         size = [facts.regions.height, facts.regions.width]
         return {"size": size, "counts": rle.encode_counts(facts.regions.counts(flags))}
 
-    return _per_region(settings, row, RLE, mask, value, tolerance)
+    return _per_region(reads, row, RLE, mask, value, tolerance)
 
 
-def mask_png(settings: Settings, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
+def mask_png(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The region of a value as a PNG file of 1 bit a pixel."""
     from PIL import Image
 
@@ -172,11 +165,11 @@ def mask_png(settings: Settings, mask: Column, value: Column, tolerance: Column 
         Image.fromarray(pixels).save(file, "PNG")
         return file.getvalue()
 
-    return _per_region(settings, row, pa.binary(), mask, value, tolerance)
+    return _per_region(reads, row, pa.binary(), mask, value, tolerance)
 
 
 def _per_region(
-    settings: Settings,
+    reads: MaskReads,
     row: Callable[[MaskFacts, Flags], Any],
     kind: pa.DataType,
     mask: Column,
@@ -191,7 +184,7 @@ def _per_region(
         else (np.zeros(len(masks.index), np.int64), np.ones(len(masks.index), np.bool_))
     )
     is_wanted = (values.index != NONE) & is_given
-    found = _found(settings, masks, is_wanted)
+    found = _found(reads, masks, is_wanted)
     made: dict[tuple[int, int, int], Any] = {}
     rows: list[Any] = []
     for wanted, *key in zip(
@@ -207,17 +200,17 @@ def _per_region(
             try:
                 made[which] = row(facts, select(facts, number, which[2], masks.refs[which[0]].uri))
             except MaskDecodeError as error:
-                _failed(settings, [error])
+                reads.report([error])
                 made[which] = None
         rows.append(made[which])
     return pa.array(rows, kind)
 
 
-def mask_value_at(settings: Settings, mask: Column, x: Column, y: Column) -> Column:
+def mask_value_at(reads: MaskReads, mask: Column, x: Column, y: Column) -> Column:
     """The stored value under a pixel; NULL outside of the mask."""
     masks = arguments.masks(mask)
     (xs, has_x), (ys, has_y) = arguments.whole_numbers(x, "x"), arguments.whole_numbers(y, "y")
-    found = _found(settings, masks, has_x & has_y)
+    found = _found(reads, masks, has_x & has_y)
     stored = [each.stored_values() if isinstance(each, MaskFacts) else [] for each in found]
     rows: list[Any] = []
     for mask_index, column, line, is_wanted in zip(masks.index, xs, ys, has_x & has_y, strict=True):
@@ -235,11 +228,11 @@ def mask_value_at(settings: Settings, mask: Column, x: Column, y: Column) -> Col
     return pa.array(rows, pa.list_(pa.int32()))
 
 
-def mask_confusion(settings: Settings, mask_a: Column, mask_b: Column) -> Column:
+def mask_confusion(reads: MaskReads, mask_a: Column, mask_b: Column) -> Column:
     """How many pixels have which pair of stored values in two masks of equal size."""
     left, right = arguments.masks(mask_a), arguments.masks(mask_b)
     is_pair = (left.index != NONE) & (right.index != NONE)
-    found_left, found_right = _found(settings, left, is_pair), _found(settings, right, is_pair)
+    found_left, found_right = _found(reads, left, is_pair), _found(reads, right, is_pair)
     made: dict[tuple[int, int], Any] = {}
     rows: list[Any] = []
     for which in zip(np.where(is_pair, left.index, NONE).tolist(), right.index.tolist(), strict=True):
@@ -248,24 +241,24 @@ def mask_confusion(settings: Settings, mask_a: Column, mask_b: Column) -> Column
             continue
         if which not in made:
             pair = found_left[which[0]], found_right[which[1]]
-            made[which] = _confusion(settings, left.refs[which[0]].uri, *pair)
+            made[which] = _confusion(reads, left.refs[which[0]].uri, *pair)
         rows.append(made[which])
     return pa.array(rows, pa.list_(_PAIR))
 
 
-def _confusion(settings: Settings, uri: str, left: Result | None, right: Result | None) -> Any:
+def _confusion(reads: MaskReads, uri: str, left: Result | None, right: Result | None) -> Any:
     if not isinstance(left, MaskFacts) or not isinstance(right, MaskFacts):
         return None
     sizes = [f"{each.regions.width} x {each.regions.height}" for each in (left, right)]
     if sizes[0] != sizes[1]:
-        _failed(settings, [MaskDecodeError(uri, f"{sizes[0]} pixels, and the mask to compare it with has {sizes[1]}")])
+        reads.report([MaskDecodeError(uri, f"{sizes[0]} pixels, and the mask to compare it with has {sizes[1]}")])
         return None
     values_left, values_right = left.stored_values(), right.stored_values()
     pairs = zip(*(each.tolist() for each in joint_histogram(left.regions, right.regions)), strict=True)
     return [{"value_a": values_left[a], "value_b": values_right[b], "pixels": pixels} for a, b, pixels in pairs]
 
 
-def mask_alpha(settings: Settings, mask: Column) -> Column:
+def mask_alpha(reads: MaskReads, mask: Column) -> Column:
     """The opacity of a mask, 0..1: its alpha where it has some, else its grey level, or the mean of its colours."""
 
     def row(facts: MaskFacts) -> dict[str, float]:
@@ -275,14 +268,14 @@ def mask_alpha(settings: Settings, mask: Column) -> Column:
         mean = float((opacity * facts.regions.area).sum() / facts.pixels)
         return {"mean": mean, "min": float(opacity.min()), "max": float(opacity.max())}
 
-    return _per_mask(settings, mask, row, _ALPHA)
+    return _per_mask(reads, mask, row, _ALPHA)
 
 
-def decode_mask(settings: Settings, mask: Column) -> Column:
+def decode_mask(reads: MaskReads, mask: Column) -> Column:
     """The pixels of a mask as stored, row by row."""
     masks = arguments.masks(mask)
-    images = read_images(masks.refs, settings)
-    _failed(settings, [each for each in images if isinstance(each, MasksDBError)])
+    images = read_images(masks.refs, reads.settings)
+    reads.report([each for each in images if isinstance(each, MasksDBError)])
     samples = [None if isinstance(each, MasksDBError) else each.samples for each in images]
     sizes = np.array([0 if each is None else each.nbytes for each in samples] or [0])
     if (total := int(sizes[masks.index[masks.index != NONE]].sum())) > BATCH_LIMIT:
@@ -304,7 +297,7 @@ def decode_mask(settings: Settings, mask: Column) -> Column:
     return pa.array([None if index == NONE else rows[index] for index in masks.index], _PIXELS)
 
 
-def mask_ref(_: Settings, uri: Column, timestamp: Column | None = None) -> Column:
+def mask_ref(_: MaskReads, uri: Column, timestamp: Column | None = None) -> Column:
     """The mask of a URI, as the functions take it."""
     masks = arguments.masks(uri)
     times = None if timestamp is None else arguments.whole_numbers(timestamp, "timestamp")

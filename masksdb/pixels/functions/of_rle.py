@@ -11,7 +11,7 @@ import pyarrow as pa
 from masksdb.errors import UsageError
 from masksdb.pixels import rle
 from masksdb.pixels.functions.of_masks import BOX, RLE, Column
-from masksdb.pixels.settings import Settings
+from masksdb.pixels.mask_reads import MaskReads
 
 
 def _regions(column: Column) -> list[tuple[int, int, rle.Counts] | None]:
@@ -44,12 +44,12 @@ def _is_side(number: object) -> bool:
     return isinstance(number, (int, float, Decimal)) and 0 <= number < 1 << 31 and number % 1 == 0
 
 
-def rle_area(_: Settings, region: Column) -> Column:
+def rle_area(_: MaskReads, region: Column) -> Column:
     """Pixels of a region."""
     return pa.array([None if each is None else rle.area(each[2]) for each in _regions(region)], pa.int64())
 
 
-def rle_bbox(_: Settings, region: Column) -> Column:
+def rle_bbox(_: MaskReads, region: Column) -> Column:
     """The smallest box around a region; NULL where it is empty."""
     boxes = [None if each is None else rle.box(each[2], each[0]) for each in _regions(region)]
     return pa.array([None if box is None else box._asdict() for box in boxes], BOX)
@@ -67,17 +67,17 @@ def _of_two(a: Column, b: Column, row: Callable[[int, int, rle.Counts, rle.Count
     return pa.array(rows, kind)
 
 
-def rle_iou(_: Settings, a: Column, b: Column) -> Column:
+def rle_iou(_: MaskReads, a: Column, b: Column) -> Column:
     """Pixels in both regions by pixels in either; 0 where both are empty."""
     return _of_two(a, b, lambda _h, _w, left, right: rle.iou(left, right), pa.float64())
 
 
-def rle_union(_: Settings, a: Column, b: Column) -> Column:
+def rle_union(_: MaskReads, a: Column, b: Column) -> Column:
     """What is in one of two regions, or in both."""
     return _of_two(a, b, lambda *four: _region(rle.union, *four), RLE)
 
 
-def rle_intersection(_: Settings, a: Column, b: Column) -> Column:
+def rle_intersection(_: MaskReads, a: Column, b: Column) -> Column:
     """What is in both of two regions."""
     return _of_two(a, b, lambda *four: _region(rle.intersection, *four), RLE)
 

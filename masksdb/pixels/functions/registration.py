@@ -15,33 +15,35 @@ import duckdb
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from masksdb.errors import MasksDBError, UsageError
-from masksdb.pixels.settings import PIXEL_LIMIT, DecodeErrors, Settings
+from masksdb.pixels.mask_reads import MaskReads
+from masksdb.pixels.settings import DecodeErrors, Settings, default_pixel_limit
 
 
 def register(
-    connection: duckdb.DuckDBPyConnection, *, decode_errors: DecodeErrors = "raise", pixel_limit: int = PIXEL_LIMIT
-) -> Settings:
-    """Make the functions over pixels known on anyone's connection, its cursors and other connections to the same file.
+    connection: duckdb.DuckDBPyConnection, *, decode_errors: DecodeErrors = "raise", pixel_limit: int | None = None
+) -> MaskReads:
+    """Add the SQL functions over pixels to a connection, its cursors and other connections to the same file.
 
     Args:
-        connection: the connection; where its database is one of masksdb, its URI prefixes hold.
-        decode_errors: whether a mask that cannot be read is an error, or NULL and counted in ``failures``.
-        pixel_limit: pixels of the largest mask that is decoded.
+        connection: any DuckDB connection; where its database is one of masksdb, its URI prefixes apply.
+        decode_errors: whether an unreadable mask is an error, or NULL and counted in ``failures``.
+        pixel_limit: pixels of the largest mask that is decoded; None is ``MASKSDB_PIXEL_LIMIT``, else 268435456.
 
     Returns:
-        The settings, which may be changed.
+        The settings of the functions, which may be replaced, and ``failures``.
 
     >>> connection = duckdb.connect()
-    >>> settings = register(connection)
+    >>> reads = register(connection)
     >>> connection.execute("SELECT rle_area({'size': [2, 2], 'counts': '04'})").fetchall()
     [(4,)]
     """
     prefixes = {}
     if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'uri_prefixes'").fetchall():
         prefixes = dict(connection.execute("SELECT prefix, replacement FROM uri_prefixes").fetchall())
-    settings = Settings(prefixes, decode_errors, pixel_limit)
-    add_functions(connection, settings)
-    return settings
+    limit = default_pixel_limit() if pixel_limit is None else pixel_limit
+    reads = MaskReads(Settings(prefixes, decode_errors, limit))
+    add_functions(connection, reads)
+    return reads
 
 
 class Function(NamedTuple):
@@ -94,16 +96,16 @@ FUNCTIONS = {
 """The SQL functions by name."""
 
 
-def add_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make the functions known to a database instance: all its connections and cursors, in all threads."""
+def add_functions(connection: duckdb.DuckDBPyConnection, reads: MaskReads) -> None:
+    """Add the functions to a database instance: to all its connections and cursors, in all threads."""
     for name, function in FUNCTIONS.items():
-        # On a connection that knows them already, the new settings hold from now on.
+        # On a connection that has them already, the new settings apply from now on.
         with contextlib.suppress(duckdb.Error):
             connection.remove_function(name)
         # Any number of arguments: then `tolerance := 5` may be given or left out. They are counted in the call.
         connection.create_function(
             name,
-            _called(name, function, settings),
+            _called(name, function, reads),
             None,
             function.returns,
             type=PythonUDFType.ARROW,
@@ -111,7 +113,7 @@ def add_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         )
 
 
-def _called(name: str, function: Function, settings: Settings) -> Callable[..., Any]:
+def _called(name: str, function: Function, reads: MaskReads) -> Callable[..., Any]:
     @functools.cache
     def kernel() -> Callable[..., Any]:
         found: Callable[..., Any] = getattr(importlib.import_module(function.module), name)
@@ -122,10 +124,10 @@ def _called(name: str, function: Function, settings: Settings) -> Callable[..., 
             if not function.least <= len(columns) <= function.most:
                 wanted = f"{function.least}" + (f" or {function.most}" if function.most > function.least else "")
                 raise UsageError(f"{name}: found {len(columns)} arguments, expected {wanted}")
-            return kernel()(settings, *columns)
+            return kernel()(reads, *columns)
         except MasksDBError as error:
-            # DuckDB keeps only the text; who translates it finds the error here.
-            settings.raised = error
+            # DuckDB keeps only the text of an error; whoever translates that takes the error itself from here.
+            reads.raised = error
             raise
 
     return call
