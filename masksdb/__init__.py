@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from masksdb.clearml.annotations import ImageAnnotation
-    from masksdb.clearml.dataset import Dataset, DatasetVersion
+    from masksdb.clearml.dataset import Dataset
     from masksdb.clearml.dataview import DataView
     from masksdb.clearml.default_database import set_default
     from masksdb.clearml.frame_group import FrameGroup
     from masksdb.clearml.single_frame import SingleFrame
+    from masksdb.clearml.version import DatasetVersion
     from masksdb.clearml.views.definition import IterationOrder
     from masksdb.database import Database, connect
     from masksdb.errors import (
@@ -69,7 +70,7 @@ _HOMES = {
     "DataView": "clearml.dataview",
     "Database": "database",
     "Dataset": "clearml.dataset",
-    "DatasetVersion": "clearml.dataset",
+    "DatasetVersion": "clearml.version",
     "FrameGroup": "clearml.frame_group",
     "ImageAnnotation": "clearml.annotations",
     "IngestReport": "exchange.ingest",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 
 from masksdb.analysis.settings import OPACITY
-from masksdb.clearml.dataset import Dataset, DatasetVersion
+from masksdb.clearml.dataset import Dataset
+from masksdb.clearml.version import DatasetVersion
 from masksdb.exchange import export_frames
 from masksdb.exchange import ingest as ingesting
 from masksdb.exchange.ingest import IngestReport
@@ -26,6 +26,7 @@ from masksdb.store.frames import find_frame
 from masksdb.store.script import SILENT_STATEMENTS, without_end
 from masksdb.store.sql import statement
 from masksdb.training import as_torch
+from masksdb.training.settings import SPLIT_NAME, VOID
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -192,8 +193,9 @@ class Database:
         """
         if format == FRAMES:
             return export_frames.export(self._engine, out, dataset=dataset, version=version)
-        conversion = importlib.import_module("masksdb.exchange.export_layout")
-        report: LossReport = conversion.convert(
+        from masksdb.exchange.export_layout import convert
+
+        return convert(
             self._engine,
             out,
             dataset=dataset,
@@ -204,7 +206,6 @@ class Database:
             refuse_loss=refuse_loss,
             options=options,
         )
-        return report
 
     def get_frame(self, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:
         """One frame as the dict that was ingested.
@@ -313,14 +314,21 @@ class Database:
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> AnalyzeReport:
         """Read all masks once and keep what is in them in tables; see :func:`masksdb.analysis.analyze.analyze`."""
-        analysis = importlib.import_module("masksdb.analysis.analyze")
-        report: AnalyzeReport = analysis.analyze(
-            self._engine, dataset, version, with_rle=with_rle, tolerance=tolerance, progress=progress
-        )
-        return report
+        from masksdb.analysis.analyze import analyze
 
-    def check(self, dataset: str | None = None, version: str | None = None, **options: Any) -> CheckReport:
-        """Look at all masks and images, and tell what is wrong with them; see :func:`masksdb.analysis.check.check`.
+        return analyze(self._engine, dataset, version, with_rle=with_rle, tolerance=tolerance, progress=progress)
+
+    def check(
+        self,
+        dataset: str | None = None,
+        version: str | None = None,
+        *,
+        small_region: int | None = None,
+        split_key: str | None = None,
+        near_iou: float | None = None,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> CheckReport:
+        """Check all masks and images, and report what is wrong with them; see :func:`masksdb.analysis.check.check`.
 
         >>> with connect(":memory:") as db:
         ...     frame = {"id": "a", "sources": [{"id": "s"}], "rois": [{"label": ["car"], "mask": {"value": [7]}}]}
@@ -329,9 +337,17 @@ class Database:
         1 error, 0 warnings, 0 notes
           error: roi_without_mask: 1
         """
-        checking = importlib.import_module("masksdb.analysis.check")
-        report: CheckReport = checking.check(self._engine, dataset, version, **options)
-        return report
+        from masksdb.analysis.check import check
+
+        return check(
+            self._engine,
+            dataset,
+            version,
+            small_region=small_region,
+            split_key=split_key,
+            near_iou=near_iou,
+            progress=progress,
+        )
 
     def render(
         self,
@@ -343,27 +359,65 @@ class Database:
         opacity: float = OPACITY,
     ) -> Image:
         """A picture of frames under their masks, to ``save()`` or show; see :func:`masksdb.analysis.render.render`."""
-        rendering = importlib.import_module("masksdb.analysis.render")
-        picture: Image = rendering.render(
-            self._engine, frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity
-        )
-        return picture
+        from masksdb.analysis.render import render
+
+        return render(self._engine, frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity)
 
     def evaluate(
         self,
         truth: str,
         prediction: str,
         *,
+        truth_mask: str | None = None,
+        prediction_mask: str | None = None,
+        pair: Literal["frame_id", "uri"] = "frame_id",
+        pattern: str | None = None,
+        classes: Literal["label", "value"] = "label",
+        ignore: Sequence[str] = (),
+        ignored: Literal["before", "after"] = "before",
+        average: Literal["set", "images"] = "set",
+        absent: Literal["skip", "0", "1"] = "skip",
+        missing: Literal["error", "count", "skip"] = "error",
+        sizes: Literal["error", "skip"] = "error",
+        by: str | None = None,
+        panoptic: bool = False,
+        boundary: bool = False,
+        davis: bool = False,
+        davis_frames: Literal["inner", "all"] = "inner",
         progress: Callable[[int, int], None] = lambda _done, _total: None,
-        **options: Any,
     ) -> Evaluation:
-        """How well masks fit those of another version, as ``DATASET/VERSION``; see :mod:`masksdb.analysis.evaluate`.
+        """How well the masks of one version fit those of another, both as ``DATASET/VERSION``.
 
-        ``options`` are those of :class:`masksdb.analysis.scores.Options`.
+        The parameters are those of :class:`masksdb.analysis.scores.Options`, which says what each does; definitions of
+        the figures: docs/evaluation.md.
+
+        Raises:
+            NotFoundError: no such dataset or version.
+            UsageError: the masks to compare are not clear, or frames, masks or sizes do not fit.
+            MaskDecodeError: a mask cannot be read.
         """
-        evaluating, scores = map(importlib.import_module, ("masksdb.analysis.evaluate", "masksdb.analysis.scores"))
-        found: Evaluation = evaluating.evaluate(self._engine, truth, prediction, scores.Options(**options), progress)
-        return found
+        from masksdb.analysis.evaluate import evaluate
+        from masksdb.analysis.scores import Options
+
+        options = Options(
+            truth_mask=truth_mask,
+            prediction_mask=prediction_mask,
+            pair=pair,
+            pattern=pattern,
+            classes=classes,
+            ignore=ignore,
+            ignored=ignored,
+            average=average,
+            absent=absent,
+            missing=missing,
+            sizes=sizes,
+            by=by,
+            panoptic=panoptic,
+            boundary=boundary,
+            davis=davis,
+            davis_frames=davis_frames,
+        )
+        return evaluate(self._engine, truth, prediction, options, progress)
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
         """One row per version with its status and how many frames, sources, masks and ROIs are visible in it.
@@ -376,7 +430,15 @@ class Database:
         return self.sql(statement("store/versions"), {"dataset": dataset})
 
     def arrays(
-        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, **options: Any
+        self,
+        query: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        void: int = VOID,
+        images: bool = True,
+        crop: tuple[int, ...] | None = None,
+        size: tuple[int, int] | None = None,
+        seed: int = 0,
     ) -> FrameArrays:
         """The images of a query and their class masks as numpy arrays, by index.
 
@@ -384,35 +446,67 @@ class Database:
             query: SQL with a row for each region: ``source_uri``, the image; ``class``, a number; ``mask`` and
                 ``mask_value``, or ``rle`` or ``poly``. More columns: :func:`masksdb.training.arrays.query_arrays`.
             parameters: values of the query, by name or in order.
-            options: ``void``, ``images``, ``crop``, ``size``, ``seed``: :class:`masksdb.training.arrays.Options`.
+            void: the number of pixels that no label explains, or one whose number is negative.
+            images: read the image too, not the class mask alone.
+            crop: (height, width) at a random place, or (x, y, height, width).
+            size: (height, width) that the image or its crop is scaled to; each pixel is the nearest one of before.
+            seed: what random crops follow from, beside the epoch and the index of the frame.
 
         Raises:
             UsageError: a column is missing or of another type.
         """
-        batches = importlib.import_module("masksdb.training.arrays")
+        from masksdb.training.arrays import query_arrays
+
         relation = self.sql(query, parameters)
         with self._engine.errors():
             rows = relation.to_arrow_table()
-        found: FrameArrays = batches.query_arrays(self._engine, rows, **options)
-        return found
+        return query_arrays(self._engine, rows, void=void, images=images, crop=crop, size=size, seed=seed)
 
     def torch_dataset(
-        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, **options: Any
+        self,
+        query: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        void: int = VOID,
+        images: bool = True,
+        crop: tuple[int, ...] | None = None,
+        size: tuple[int, int] | None = None,
+        seed: int = 0,
     ) -> TorchFrames:
-        """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`."""
-        return as_torch(self.arrays(query, parameters, **options))
+        """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
+
+        Raises:
+            UsageError: torch is not installed, or a column is missing or of another type.
+        """
+        return as_torch(self.arrays(query, parameters, void=void, images=images, crop=crop, size=size, seed=seed))
 
     def split(
         self,
         dataset: str,
         version: str | None,
         parts: Mapping[str, float],
-        **options: Any,
+        *,
+        by: str = "context_id",
+        seed: int = 0,
+        balance: bool = False,
+        name: str = SPLIT_NAME,
     ) -> SplitReport:
-        """Deal frames out to parts, no group torn apart; see :func:`masksdb.training.splits.split`.
+        """Divide frames among parts without tearing groups apart; see :func:`masksdb.training.splits.split`.
 
-        ``options`` are ``by``, ``seed``, ``balance`` and ``name``.
+        Args:
+            dataset: name of the dataset.
+            version: name of the version; None is the newest draft, else the newest published.
+            parts: the share of each part, whose sum is 1.
+            by: SQL over a frame, such as ``frame_meta.city``; frames with the same value stay together.
+            seed: what the order of the groups follows from.
+            balance: also give each part its share of the pixels of each class; the masks must have been analysed.
+            name: what the split is called.
+
+        Raises:
+            UsageError: the shares do not sum up to 1, or ``balance`` and no mask has been analysed.
+            NotFoundError: no such dataset or version.
+            QueryError: ``by`` is refused.
         """
-        splits = importlib.import_module("masksdb.training.splits")
-        report: SplitReport = splits.split(self._engine, dataset, version, parts, **options)
-        return report
+        from masksdb.training.splits import split
+
+        return split(self._engine, dataset, version, parts, by=by, seed=seed, balance=balance, name=name)

@@ -8,22 +8,36 @@ and have no effect; calls that do are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from masksdb.clearml.default_database import OpenDatabase
+from masksdb.clearml.default_database import OpenDatabase, default_engine
+from masksdb.clearml.frame_group import FrameGroup
+from masksdb.clearml.single_frame import SingleFrame
 from masksdb.clearml.views import definition as view_model
 from masksdb.clearml.views import saved as saved_views
+from masksdb.clearml.views import sql as view_sql
 from masksdb.clearml.views.definition import Definition, Id, IterationOrder, MappingRule, ViewQuery
-from masksdb.clearml.views.results import BoundView
+from masksdb.clearml.views.results import FRAMES_PER_QUERY, ViewResults, view_arrays
 from masksdb.clearml.views.saved import SavedView
 from masksdb.errors import UnsupportedFormatError, UsageError
 from masksdb.store.catalog import one_of
+from masksdb.store.engine import Engine
+from masksdb.training import as_torch
+from masksdb.training.settings import VOID
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from masksdb.training.arrays import FrameArrays
+    from masksdb.training.torch_frames import TorchFrames
 
 _KEPT: Any = object()
 
 
-class DataView(BoundView):
+class DataView:
     """Frames of one or more dataset versions, as queries find them.
 
     Attributes:
@@ -57,7 +71,8 @@ class DataView(BoundView):
             iteration_random_seed: what a random order follows from; without it 0.
             database: the database; without it the default one, see :func:`masksdb.set_default`.
         """
-        super().__init__(None if database is None else database._engine, Definition())
+        self._given_engine = None if database is None else database._engine
+        self._definition = Definition()
         self.name = name
         self.id: int | None = None
         self.set_iteration_parameters(
@@ -317,6 +332,168 @@ class DataView(BoundView):
         row = self._row()
         return "draft" if row is None or row.frozen_hash is None else "published"
 
+    @property
+    def _engine(self) -> Engine:
+        # A view that is only described opens no database.
+        if self._given_engine is None:
+            self._given_engine = default_engine()
+        return self._given_engine
+
+    @property
+    def _results(self) -> ViewResults:
+        return ViewResults(self._engine, self._definition)
+
+    def get_queries(self) -> list[ViewQuery]:
+        """Its queries, in the order in which they were added."""
+        return list(self._definition.queries)
+
+    def definition(self) -> str:
+        """What it asks for, as JSON text."""
+        return self._definition.to_json()
+
+    def sql(self) -> str:
+        """The statement that finds the frames; :meth:`parameters` has its values.
+
+        Of a view that draws frames at random again and again, it is the statement of the first draws.
+        """
+        return self._results.statement()[0]
+
+    def parameters(self) -> dict[str, Any]:
+        """The values of :meth:`sql`, by name."""
+        return self._results.statement()[1]
+
+    def relation(self) -> duckdb.DuckDBPyRelation:
+        """The frames as a DuckDB relation: what :meth:`sql` gives, each frame once also where the view is infinite."""
+        return self._results.relation()
+
+    def arrow(self) -> pa.Table:
+        """The view as an Arrow table: one row per frame, each once, and source, in the view's order.
+
+        A frame without sources has one row too. Columns:
+
+        * ``place`` int64: the frame's place in the view, from 0; ``query_index`` int32: the query that it is from;
+        * ``dataset``, ``version`` string, ``version_id``, ``frame_key`` int64, ``frame_id``, ``context_id`` string,
+          ``timestamp`` int64;
+        * ``source_index`` int32, ``source_id``, ``source_uri`` (resolved), ``content_type`` string,
+          ``source_timestamp`` int64, ``width``, ``height`` int32;
+        * ``masks``: list of struct: ``mask_index`` int32, ``mask_id`` string, ``mask`` struct as the functions over
+          pixels take it (``uri`` string, resolved, ``content_type`` string, ``timestamp`` int64);
+        * ``rois``: list of struct, one item per ROI and mask of this source that it is in: ``roi_index``,
+          ``mask_index`` int32 (NULL where the ROI is in no mask), ``roi_id`` string, ``labels``, ``class_labels`` list
+          of string (mapped; the latter say what the region is), ``class_number`` int64 (what ``set_labels`` says of the
+          class labels, else -1), ``mask_id`` string, ``mask_value`` list of int32, ``confidence`` double, ``is_crowd``
+          bool, ``rle`` struct (``size`` list of int32, ``counts`` string), ``poly`` list of double;
+        * ``segments``: list of struct, what the version's ``mask_labels`` say of pixel values: ``mask_index`` int32,
+          ``mask_id`` string, ``mask_value`` list of int32, ``labels`` list of string (mapped), ``class_number`` int64.
+        """
+        return self._results.arrow()
+
+    def arrays(
+        self,
+        mask: str | None = None,
+        *,
+        void: int = VOID,
+        images: bool = True,
+        crop: tuple[int, ...] | None = None,
+        size: tuple[int, int] | None = None,
+        seed: int = 0,
+    ) -> FrameArrays:
+        """The frames as numpy arrays for training, by index: each source's image, and the number of each pixel's class.
+
+        Args:
+            mask: id of the only masks to read; without it all are read.
+            void: the number of pixels that no label explains, or one whose number is negative.
+            images: read the image too, not the class mask alone.
+            crop: (height, width) at a random place, or (x, y, height, width).
+            size: (height, width) that the image or its crop is scaled to; each pixel is the nearest one of before.
+            seed: what random crops follow from, beside the epoch and the index of the frame.
+
+        Raises:
+            UsageError: no label has a number.
+        """
+        from masksdb.training.arrays import Options
+
+        options = Options(void=void, images=images, crop=crop, size=size, seed=seed)
+        return view_arrays(self._engine, self._definition, mask, options)
+
+    def torch_dataset(
+        self,
+        mask: str | None = None,
+        *,
+        void: int = VOID,
+        images: bool = True,
+        crop: tuple[int, ...] | None = None,
+        size: tuple[int, int] | None = None,
+        seed: int = 0,
+    ) -> TorchFrames:
+        """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
+
+        Raises:
+            UsageError: torch is not installed, or no label has a number.
+        """
+        return as_torch(self.arrays(mask, void=void, images=images, crop=crop, size=size, seed=seed))
+
+    def get_count(self) -> tuple[int, list[int]]:
+        """How many frames the queries find, each once, and how many each of them finds."""
+        return view_sql.counts(self._engine, self._definition)
+
+    def get_iterator(
+        self,
+        projection: Sequence[str] | None = None,
+        query_cache_size: int | None = None,
+        query_queue_depth: int = 5,
+        allow_repetition: bool = False,
+        auto_synthetic_epoch_limit: bool | None = None,
+        node_id: int | None = None,
+        worker_index: int | None = None,
+        num_workers: int | None = None,
+        cache_in_memory: bool = False,
+    ) -> Iterator[Any]:
+        """The frames one by one, as SingleFrames and FrameGroups.
+
+        Args:
+            projection: give dicts instead, with these fields (``"sources.uri"``) only.
+            query_cache_size: frames that are read at once.
+            query_queue_depth: no effect.
+            allow_repetition: draw frames by the weights, so many that the query with most frames may give all of them.
+            auto_synthetic_epoch_limit: the same.
+            node_id: no effect.
+            worker_index: give every ``num_workers``-th frame, beginning with this one.
+            num_workers: among how many the frames are shared.
+            cache_in_memory: no effect.
+        """
+        for name, number in (("query_cache_size", query_cache_size), ("num_workers", num_workers)):
+            if number is not None and number < 1:
+                raise UsageError(f"{name}: found {number}, expected 1 or more")
+        if worker_index is not None and not 0 <= worker_index < (num_workers or 0):
+            raise UsageError(f"worker_index: found {worker_index}, expected a number from 0 below num_workers")
+        is_drawn = allow_repetition or bool(auto_synthetic_epoch_limit)
+        keys = self._results.keys(is_infinite=self._definition.infinite and not is_drawn, is_drawn=is_drawn)
+        if num_workers is not None:
+            keys = itertools.islice(keys, worker_index or 0, None, num_workers)
+        return self._results.frames(keys, _checked(projection), query_cache_size or FRAMES_PER_QUERY)
+
+    def __iter__(self) -> Iterator[SingleFrame | FrameGroup]:
+        return self.get_iterator()
+
+    def to_list(self, allow_repetition: bool = False) -> list[SingleFrame | FrameGroup]:
+        """All frames, each once also where the view is infinite.
+
+        Args:
+            allow_repetition: draw them by the weights, as in :meth:`get_iterator`.
+        """
+        keys = self._results.keys(is_infinite=False, is_drawn=allow_repetition)
+        return list(self._results.frames(keys))
+
+    def to_dict(self, projection: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """All frames, each once, as dicts: the frame's JSON object and ``dataset``, which has ids and names.
+
+        Args:
+            projection: fields and sub-fields, separated by dots: ``["id", "dataset.id", "sources"]``.
+        """
+        keys = self._results.keys(is_infinite=False, is_drawn=False)
+        return list(self._results.frames(keys, _checked(projection) or ["*"]))
+
     def prefetch_files(self, *_: Any, **__: Any) -> NoReturn:
         """Not supported: files are read where they are, when they are needed."""
         raise UnsupportedFormatError("DataView.prefetch_files: not supported; files are read where they are")
@@ -324,3 +501,9 @@ class DataView(BoundView):
     def split_to_lists(self, *_: Any, **__: Any) -> NoReturn:
         """Not supported: use queries, one view for each part."""
         raise UnsupportedFormatError("DataView.split_to_lists: not supported; make a view for each part")
+
+
+def _checked(projection: Sequence[str] | None) -> Sequence[str] | None:
+    if isinstance(projection, str):
+        raise UsageError(f"projection: found {projection!r}, expected a list of fields")
+    return projection

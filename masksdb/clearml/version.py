@@ -1,31 +1,42 @@
-"""One version in one database: its frames, labels and metadata, read and written."""
+"""One version of a dataset under the name that ClearML users know, ``DatasetVersion``: its frames, labels and metadata.
+
+Class methods use the default database (see :func:`masksdb.set_default`); objects belong to the database that they came
+from. Arguments that only mean something with a server (``batch_size``, ``upload_retries``, ``refresh_version_stats``)
+are taken and have no effect.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from masksdb.clearml.default_database import default_engine
 from masksdb.clearml.frame_group import FrameGroup, frame_from_dict
 from masksdb.clearml.single_frame import SingleFrame
 from masksdb.errors import UnsupportedFormatError, UsageError
 from masksdb.exchange.ingest import ingest
 from masksdb.exchange.staging import FramesAt
-from masksdb.store import versions
+from masksdb.store import catalog, versions
+from masksdb.store.catalog import Id, id_or_name, one_of
 from masksdb.store.engine import Engine
 from masksdb.store.frames import find_frame
 from masksdb.store.mask_labels import EVERY_MASK, MaskLabels, entries_of
 from masksdb.store.versions import VersionDetails
+
+if TYPE_CHECKING:
+    from masksdb.clearml.dataset import Dataset
 
 Frame = SingleFrame | FrameGroup | Mapping[str, Any]
 """A frame object, or the JSON object of one."""
 
 
 @dataclass(frozen=True)
-class BoundVersion:
-    """A version in the database that it came from.
+class DatasetVersion:
+    """One version of a dataset: get one with :meth:`get_version` or :meth:`create_version`.
 
     Attributes:
         engine: the database it lives in.
@@ -34,6 +45,174 @@ class BoundVersion:
 
     engine: Engine
     version_id: int
+
+    @classmethod
+    def create_new_dataset(
+        cls,
+        dataset_name: str,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        raise_if_exists: bool = False,
+        dataset_project: str | None = None,
+    ) -> Dataset:
+        """A dataset; see :meth:`Dataset.create`."""
+        from masksdb.clearml.dataset import Dataset
+
+        return Dataset.create(dataset_name, description, tags, raise_if_exists, dataset_project)
+
+    @classmethod
+    def get_current(
+        cls, dataset_id: Id | None = None, dataset_name: str | None = None, dataset_project: str | None = None
+    ) -> DatasetVersion:
+        """The newest draft of a dataset, else its newest published version."""
+        return Dataset.get(dataset_id, dataset_name, dataset_project).get_version()
+
+    @classmethod
+    def get_version(
+        cls,
+        dataset_id: Id | None = None,
+        dataset_name: str | None = None,
+        version_id: Id | None = None,
+        version_name: str | None = None,
+        raise_on_multiple: bool = False,
+        dataset_project: str | None = None,
+    ) -> DatasetVersion:
+        """The version of that name or id.
+
+        Without either it is the newest draft, else the newest published, with a warning where there are several
+        versions (an error with ``raise_on_multiple``).
+
+        Raises:
+            NotFoundError: no such dataset or version; also a ValueError.
+        """
+        dataset = _dataset(dataset_id, dataset_name, dataset_project)
+        found = dataset.get_version(version_id, version_name)
+        if version_id is None and version_name is None and (count := len(dataset.get_versions())) > 1:
+            message = f"dataset {dataset.name!r} has {count} versions; this is {found.version_name!r}"
+            if raise_on_multiple:
+                raise UsageError(f"{message}; name the one you want")
+            warnings.warn(message, stacklevel=2)
+        return found
+
+    @classmethod
+    def get_versions(
+        cls,
+        dataset_name: str | None = None,
+        dataset_id: Id | None = None,
+        only_published: bool = False,
+        only_draft: bool = False,
+        dataset_project: str | None = None,
+    ) -> list[DatasetVersion]:
+        """The versions of a dataset, or only the published ones or the drafts, the newest first."""
+        dataset = _dataset(dataset_id, dataset_name, dataset_project)
+        return dataset.get_versions(only_published, only_draft)
+
+    @classmethod
+    def create_version(
+        cls,
+        version_name: str,
+        description: str | None = None,
+        dataset_id: Id | None = None,
+        dataset_name: str | None = None,
+        parent_version_ids: Sequence[Id] | None = None,
+        parent_version_names: Sequence[str] | None = None,
+        raise_if_exists: bool = False,
+        dataset_project: str | None = None,
+    ) -> DatasetVersion:
+        """A draft, made where the dataset has no version of that name.
+
+        Args:
+            version_name: its name.
+            description: free text.
+            dataset_id: the id of its dataset, or
+            dataset_name: the name, of a dataset that is made where there is none.
+            parent_version_ids: published versions that it inherits from, by id, or
+            parent_version_names: by name; where two hold a frame id, the first wins.
+            raise_if_exists: do not return an existing version.
+            dataset_project: the project that the dataset is looked for in.
+
+        Raises:
+            UsageError: it exists and ``raise_if_exists``, or a parent is a draft; also a ValueError.
+            NotFoundError: no such parent.
+        """
+        parents = one_of("parent_version_ids", parent_version_ids, "parent_version_names", parent_version_names)
+        engine = default_engine()
+        if dataset_id is not None or dataset_project is not None or dataset_name is None:
+            dataset_name = _dataset(dataset_id, dataset_name, dataset_project).name
+        version_id = catalog.create_version(
+            engine, dataset_name, version_name, parents or (), description, raise_if_exists
+        )
+        return cls(engine, version_id)
+
+    @classmethod
+    def create_snapshot(
+        cls,
+        version_name: str | None = None,
+        version_id: Id | None = None,
+        dataset_name: str | None = None,
+        dataset_id: Id | None = None,
+        publish_name: str | None = None,
+        publish_comment: str | None = None,
+        publish_metadata: Mapping[str, Any] | None = None,
+        child_name: str | None = None,
+        child_comment: str | None = None,
+        child_metadata: Mapping[str, Any] | None = None,
+        dataset_project: str | None = None,
+    ) -> DatasetVersion:
+        """Publish a draft under a name of its own, and go on in a new draft that inherits it.
+
+        Args:
+            version_name: the draft, by name, or
+            version_id: by id; without either the only draft of the dataset.
+            dataset_name: its dataset, by name, or
+            dataset_id: by id.
+            publish_name: what it is called from then on; without it ``snapshot`` and the time, as in
+                ``snapshot 2020-03-26T16:55:38.441671``.
+            publish_comment: its comment from then on.
+            publish_metadata: joins its metadata.
+            child_name: what the new draft is called; without it ``Current``.
+            child_comment: its comment.
+            child_metadata: its metadata, beside the inherited ``mask_labels``.
+            dataset_project: the project that the dataset is looked for in.
+
+        Returns:
+            The new draft; the snapshot keeps its id.
+
+        Raises:
+            UsageError: no version is named and the dataset has not just one draft, or a name is taken.
+            VersionPublishedError: the version is published.
+        """
+        dataset = _dataset(dataset_id, dataset_name, dataset_project)
+        child_id = catalog.create_snapshot(
+            dataset.engine,
+            dataset.name,
+            id_or_name(version_id, version_name),
+            publish_name=publish_name,
+            publish_comment=publish_comment,
+            publish_metadata=publish_metadata,
+            child_name=child_name,
+            child_comment=child_comment,
+            child_metadata=child_metadata,
+        )
+        return cls(dataset.engine, child_id)
+
+    @classmethod
+    def get_single_frame(
+        cls,
+        frame_id: str,
+        dataset_id: Id | None = None,
+        dataset_name: str | None = None,
+        version_id: Id | None = None,
+        version_name: str | None = None,
+        dataset_project: str | None = None,
+    ) -> SingleFrame | FrameGroup:
+        """A frame of a version as an object: a SingleFrame where its only source is ``default``, else a FrameGroup.
+
+        Raises:
+            NotFoundError: no such dataset, version or frame.
+        """
+        dataset = _dataset(dataset_id, dataset_name, dataset_project)
+        return dataset.get_version(version_id, version_name).get_frame(frame_id)
 
     @property
     def _details(self) -> VersionDetails:
@@ -212,6 +391,13 @@ class BoundVersion:
         """What :meth:`set_masks_labels` has set: labels by pixel value."""
         entries = self.get_metadata().get("mask_labels", {}).get(EVERY_MASK, [])
         return {tuple(entry["value"]): tuple(entry["labels"]) for entry in entries}
+
+
+def _dataset(dataset_id: Id | None, dataset_name: str | None, dataset_project: str | None) -> Dataset:
+    # A dataset gives versions, so its module imports this one.
+    from masksdb.clearml.dataset import Dataset
+
+    return Dataset.get(dataset_id, dataset_name, dataset_project)
 
 
 def _frame_dict(frame: Frame) -> dict[str, Any]:

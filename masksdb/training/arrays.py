@@ -24,9 +24,7 @@ from masksdb.pixels.masks import MaskImage, MaskRef, nearest_places
 from masksdb.pixels.video import Video, is_video
 from masksdb.store.engine import Engine
 from masksdb.store.sql import statement
-
-VOID = 255
-"""What training frameworks know as the number of pixels that count for nothing."""
+from masksdb.training.settings import VOID
 
 _MASK = pa.struct([("uri", pa.string()), ("timestamp", pa.int64())])
 

@@ -19,13 +19,11 @@ from masksdb.store.engine import Engine
 from masksdb.store.grouping import expand_meta
 from masksdb.store.sql import statement
 from masksdb.store.versions import find_version
+from masksdb.training.settings import SPLIT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
-NAME = "split"
-"""What a split is called that is given no name."""
 
 _UNIT = 1_000_000
 """What shares are counted in: millionths."""
@@ -95,7 +93,7 @@ def split(
     by: str = "context_id",
     seed: int = 0,
     balance: bool = False,
-    name: str = NAME,
+    name: str = SPLIT_NAME,
 ) -> SplitReport:
     """Deal the frames of a version out to parts, and keep that in the table ``splits``, in place of what had the name.
 

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -52,7 +52,10 @@ NAMES = ["0", *(f"object_{number}" for number in range(1, 21))]
     ("average", "absent"), [("set", "skip"), ("images", "skip"), ("set", "0"), ("images", "1"), ("images", "0")]
 )
 def test_davis_equals_numpy(
-    davis: masksdb.Database, davis_matrices: Mapping[str, list[scoring.Numbers]], average: str, absent: str
+    davis: masksdb.Database,
+    davis_matrices: Mapping[str, list[scoring.Numbers]],
+    average: Literal["set", "images"],
+    absent: Literal["skip", "0", "1"],
 ) -> None:
     matrices = [each for found in davis_matrices.values() for each in found]
     found = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, average=average, absent=absent)
@@ -80,7 +83,7 @@ def test_davis_by_sequence_equals_the_sequences(
 
 @pytest.mark.parametrize("frames", ["inner", "all"])
 def test_j_of_davis_equals_numpy(
-    davis: masksdb.Database, davis_matrices: Mapping[str, list[scoring.Numbers]], frames: str
+    davis: masksdb.Database, davis_matrices: Mapping[str, list[scoring.Numbers]], frames: Literal["inner", "all"]
 ) -> None:
     found = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, davis=True, davis_frames=frames)
     wanted = {

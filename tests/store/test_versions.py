@@ -20,7 +20,7 @@ def test_the_documented_label_mapping_prints_to_the_letter(
 ) -> None:
     default_db.ingest([{"id": "a"}], dataset="MyDataset", version="VersionName")
 
-    from masksdb.clearml.dataset import DatasetVersion
+    from masksdb.clearml.version import DatasetVersion
 
     my_version = DatasetVersion.get_version(dataset_name="MyDataset", version_name="VersionName")
     my_version.set_masks_labels(
