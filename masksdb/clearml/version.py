@@ -65,7 +65,7 @@ class DatasetVersion:
         cls, dataset_id: Id | None = None, dataset_name: str | None = None, dataset_project: str | None = None
     ) -> DatasetVersion:
         """The newest draft of a dataset, else its newest published version."""
-        return Dataset.get(dataset_id, dataset_name, dataset_project).get_version()
+        return _dataset(dataset_id, dataset_name, dataset_project).get_version()
 
     @classmethod
     def get_version(
