@@ -184,7 +184,7 @@ class Evaluation:
             found["davis_j"] = f"mean over objects of {DAVIS_J}", options.davis_how
         return found
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[dict[str, Any]]:
         """One row per figure: by, class (an object of DAVIS after its sequence), figure, value, definition, how."""
         found, options = self.definitions, self.options
         rows = [_row(None, None, name, value, found[name]) for name, value in self.metrics.items()]
@@ -208,7 +208,7 @@ class Evaluation:
             rows.append(_row(None, name, "davis_j", row["j"], (DAVIS_J, options.davis_how)))
         return rows
 
-    def document(self) -> Row:
+    def document(self) -> dict[str, Any]:
         """All of it as a JSON value."""
         options = {each.name: getattr(self.options, each.name) for each in fields(self.options)}
         found = self.definitions

@@ -494,11 +494,11 @@ class DataView:
         keys = self._results.keys(is_infinite=False, is_drawn=False)
         return list(self._results.frames(keys, _checked(projection) or ["*"]))
 
-    def prefetch_files(self, *_: Any, **__: Any) -> NoReturn:
+    def prefetch_files(self, *_arguments: Any, **_named: Any) -> NoReturn:
         """Not supported: files are read where they are, when they are needed."""
         raise UnsupportedFormatError("DataView.prefetch_files: not supported; files are read where they are")
 
-    def split_to_lists(self, *_: Any, **__: Any) -> NoReturn:
+    def split_to_lists(self, *_arguments: Any, **_named: Any) -> NoReturn:
         """Not supported: use queries, one view for each part."""
         raise UnsupportedFormatError("DataView.split_to_lists: not supported; make a view for each part")
 

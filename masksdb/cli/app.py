@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import threading
 import traceback
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -24,6 +24,9 @@ from masksdb.cli.sql import info, sql
 from masksdb.cli.version import version_group
 from masksdb.cli.view import view_group
 from masksdb.errors import MasksDBError
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,7 +77,9 @@ def main() -> None:
     except KeyboardInterrupt:
         stopped.set()
         if "masksdb.store.engine" in sys.modules:
-            importlib.import_module("masksdb.store.engine").interrupt_all()
+            from masksdb.store.engine import interrupt_all
+
+            interrupt_all()
         finished.wait(timeout=0.8)
         # Whatever still runs, a database is left as a kill leaves it: none or all of it is there.
         os._exit(130)
@@ -107,6 +112,8 @@ def _run(stopped: threading.Event) -> int:
 def _one_line(error: Exception) -> str:
     if type(error).__module__ == "_duckdb":
         # Rows are computed while they are printed, so an error of the query may come that late.
-        error = importlib.import_module("masksdb.store.engine").translate(error, "database")
+        from masksdb.store.duckdb_errors import translate
+
+        error = translate(cast("duckdb.Error", error), "database")
     text = " ".join(str(error).split())
     return text if isinstance(error, MasksDBError) else f"{type(error).__name__}: {text}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 import masksdb
 from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_option
-from masksdb.errors import UsageError
+from masksdb.errors import LossRefusedError, UsageError
 from masksdb.formats.registry import FORMATS, FRAMES
 from masksdb.store.files import replacing
 
@@ -79,7 +78,6 @@ def export(
             count = database.export(out, dataset=dataset, version=version)
             click.echo(f"{out}: {count} frames", err=True)
             return
-        refused = importlib.import_module("masksdb.exchange.export_layout").LossRefusedError
         try:
             found: Any = database.export(
                 out,
@@ -91,7 +89,7 @@ def export(
                 refuse_loss=refuse_loss,
                 polygons=polygons,
             )
-        except refused as error:
+        except LossRefusedError as error:
             _tell(error.report, report)
             raise
         _tell(found, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from masksdb.errors import UsageError
@@ -19,10 +18,9 @@ def as_torch(arrays: FrameArrays) -> TorchFrames:
         UsageError: torch is not installed.
     """
     try:
-        module = importlib.import_module("masksdb.training.torch_frames")
+        from masksdb.training.torch_frames import TorchFrames
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("torch"):
             raise
         raise UsageError("torch_dataset: torch is not installed: pip install 'masksdb[torch]'") from None
-    frames: TorchFrames = module.TorchFrames(arrays)
-    return frames
+    return TorchFrames(arrays)

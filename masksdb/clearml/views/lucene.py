@@ -6,7 +6,6 @@ the text reaches SQL itself. What is not in the table of docs/dataviews.md is re
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 import threading
@@ -73,8 +72,9 @@ def condition(text: str, argument: str, values: Values) -> str:
 
 
 def _parse(text: str, argument: str) -> Any:
-    parse = importlib.import_module("luqum.thread").parse
-    errors = importlib.import_module("luqum.exceptions")
+    from luqum import exceptions as errors
+    from luqum.thread import parse
+
     try:
         with _lock:  # luqum's parser keeps state while it works
             # ClearML writes phrases in single quotes too; luqum knows only double ones.
