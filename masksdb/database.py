@@ -19,7 +19,7 @@ from masksdb.exchange.staging import OnError
 from masksdb.formats.registry import AUTO, FRAMES
 from masksdb.pixels import read as pixels
 from masksdb.pixels.settings import LOSSY_TOLERANCE, DecodeErrors
-from masksdb.store import catalog, versions
+from masksdb.store import datasets, versions
 from masksdb.store.changes import VersionChanges, version_changes
 from masksdb.store.engine import Engine, open_engine
 from masksdb.store.frames import find_frame
@@ -213,7 +213,7 @@ class Database:
         Raises:
             NotFoundError: no such dataset, version or frame.
         """
-        return find_frame(self._engine, catalog.open_version(self._engine, dataset, version), frame_id).frame
+        return find_frame(self._engine, self.version(dataset, version).version_id, frame_id).frame
 
     def dataset(self, dataset: str) -> Dataset:
         """A dataset.
@@ -221,7 +221,8 @@ class Database:
         Raises:
             NotFoundError: no such dataset.
         """
-        return Dataset(self._engine, catalog.get_dataset(self._engine, None, dataset, None))
+        with self._engine.reading() as cursor:
+            return Dataset(self._engine, versions.find_dataset(cursor, dataset))
 
     def create_dataset(
         self,
@@ -233,13 +234,21 @@ class Database:
         raise_if_exists: bool = False,
     ) -> Dataset:
         """A dataset, made with an empty draft ``Current`` where there is none of that name; tags are added to it."""
-        found = catalog.create_dataset(self._engine, dataset, description, tags, raise_if_exists, project)
-        return Dataset(self._engine, found)
+        with self._engine.transaction() as cursor:
+            dataset_id = datasets.create_dataset(
+                cursor,
+                dataset,
+                description=description,
+                tags=tags,
+                project=project,
+                raise_if_exists=raise_if_exists,
+            )
+        return Dataset(self._engine, dataset_id)
 
     def delete_dataset(self, dataset: str, *, delete_all_versions: bool = False, force: bool = False) -> None:
         """Delete a dataset; see :meth:`masksdb.Dataset.delete`."""
         with self._engine.transaction() as cursor:
-            versions.delete_dataset(cursor, dataset, with_versions=delete_all_versions, force=force)
+            datasets.delete_dataset(cursor, dataset, with_versions=delete_all_versions, force=force)
 
     def version(self, dataset: str, version: str | None = None) -> DatasetVersion:
         """A version of a dataset; None is the newest draft, else the newest published.
@@ -247,7 +256,7 @@ class Database:
         Raises:
             NotFoundError: no such dataset or version.
         """
-        return DatasetVersion(self._engine, catalog.open_version(self._engine, dataset, version))
+        return self.dataset(dataset).get_version(version_name=version)
 
     def create_version(
         self,
@@ -264,8 +273,11 @@ class Database:
             UsageError: a parent is a draft, or there is a version of that name and ``raise_if_exists``.
             NotFoundError: no such parent.
         """
-        made = catalog.create_version(self._engine, dataset, version, parents, comment, raise_if_exists)
-        return DatasetVersion(self._engine, made)
+        with self._engine.transaction() as cursor:
+            row = versions.create_version(
+                cursor, dataset, version, parents=parents, comment=comment, raise_if_exists=raise_if_exists
+            )
+        return DatasetVersion(self._engine, row.version_id)
 
     def create_snapshot(
         self,
@@ -276,9 +288,9 @@ class Database:
         child_name: str | None = None,
     ) -> DatasetVersion:
         """Publish a draft and go on in a child of it; see :meth:`masksdb.DatasetVersion.create_snapshot`."""
-        names = {"publish_name": publish_name, "child_name": child_name}
-        child = catalog.create_snapshot(self._engine, dataset, version, **names)
-        return DatasetVersion(self._engine, child)
+        with self._engine.transaction() as cursor:
+            child = versions.create_snapshot(cursor, dataset, version, publish_name=publish_name, child_name=child_name)
+        return DatasetVersion(self._engine, child.version_id)
 
     def changes(self, dataset: str, from_version: str, to_version: str) -> VersionChanges:
         """What differs between two versions of a dataset; see :func:`masksdb.store.changes.version_changes`."""

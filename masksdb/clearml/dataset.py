@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from masksdb.clearml.arguments import Id, id_or_name, one_of
 from masksdb.clearml.default_database import default_engine
 from masksdb.clearml.version import DatasetVersion, refuse_deleting_sources
-from masksdb.store import catalog, versions
-from masksdb.store.catalog import Id, id_or_name, one_of
+from masksdb.errors import NotFoundError, UsageError
+from masksdb.store import datasets, versions
 from masksdb.store.engine import Engine
 
 
@@ -52,9 +53,16 @@ class Dataset:
             UsageError: it exists and ``raise_if_exists``; also a ValueError.
         """
         engine = default_engine()
-        return cls(
-            engine, catalog.create_dataset(engine, dataset_name, comment, tags, raise_if_exists, dataset_project)
-        )
+        with engine.transaction() as cursor:
+            dataset_id = datasets.create_dataset(
+                cursor,
+                dataset_name,
+                description=comment,
+                tags=tags or (),
+                project=dataset_project,
+                raise_if_exists=raise_if_exists,
+            )
+        return cls(engine, dataset_id)
 
     @classmethod
     def get(
@@ -64,9 +72,19 @@ class Dataset:
 
         Raises:
             NotFoundError: no such dataset, or in another project.
+            UsageError: neither or both are given.
         """
+        wanted = id_or_name("dataset", dataset_id, dataset_name)
+        if wanted is None:
+            raise UsageError("dataset: not named; give dataset_name or dataset_id")
         engine = default_engine()
-        return cls(engine, catalog.get_dataset(engine, dataset_id, dataset_name, dataset_project))
+        with engine.reading() as cursor:
+            dataset = cls(engine, versions.find_dataset(cursor, wanted))
+        if dataset_project is not None and dataset.project != dataset_project:
+            raise NotFoundError(
+                f"dataset {wanted!r}: not in the project {dataset_project!r} but in {dataset.project!r}"
+            )
+        return dataset
 
     @classmethod
     def delete(
@@ -99,7 +117,7 @@ class Dataset:
             refuse_deleting_sources(delete_sources)
         dataset = Dataset.get(dataset_id, dataset_name, dataset_project)
         with dataset.engine.transaction() as cursor:
-            versions.delete_dataset(cursor, dataset.name, with_versions=delete_all_versions, force=force)
+            datasets.delete_dataset(cursor, dataset.name, with_versions=delete_all_versions, force=force)
 
     @property
     def name(self) -> str:
@@ -125,18 +143,18 @@ class Dataset:
 
     def _column(self, name: str) -> Any:
         with self.engine.reading() as cursor:
-            return versions.dataset_row(cursor, self.id)[name]
+            return datasets.dataset_row(cursor, self.id)[name]
 
     def add_tags(self, tags: str | Sequence[str]) -> None:
         """Add tags to those that it has."""
         with self.engine.transaction() as cursor:
-            versions.add_tags(cursor, self.id, [tags] if isinstance(tags, str) else tags)
+            datasets.add_tags(cursor, self.id, [tags] if isinstance(tags, str) else tags)
 
     def remove_tags(self, tags: str | Sequence[str] | None = None) -> None:
         """Remove these tags, or all of them."""
         removed = self.tags if tags is None else [tags] if isinstance(tags, str) else tags
         with self.engine.transaction() as cursor:
-            versions.set_tags(cursor, self.id, [tag for tag in self.tags if tag not in removed])
+            datasets.set_tags(cursor, self.id, [tag for tag in self.tags if tag not in removed])
 
     def create_version(
         self,
@@ -148,20 +166,31 @@ class Dataset:
     ) -> DatasetVersion:
         """A version of this dataset; see :meth:`DatasetVersion.create_version`."""
         parents = one_of("parent_version_ids", parent_version_ids, "parent_version_names", parent_version_names)
-        version_id = catalog.create_version(
-            self.engine, self.name, version_name, parents or (), description, raise_if_exists
-        )
-        return DatasetVersion(self.engine, version_id)
+        dataset = self.name
+        with self.engine.transaction() as cursor:
+            row = versions.create_version(
+                cursor,
+                dataset,
+                version_name,
+                parents=parents or (),
+                comment=description,
+                raise_if_exists=raise_if_exists,
+            )
+        return DatasetVersion(self.engine, row.version_id)
 
     def get_version(self, version_id: Id | None = None, version_name: str | None = None) -> DatasetVersion:
         """The version of that name or id; without either the newest draft, else the newest published."""
-        wanted = id_or_name(version_id, version_name)
-        return DatasetVersion(self.engine, catalog.open_version(self.engine, self.name, wanted))
+        dataset, wanted = self.name, id_or_name("version", version_id, version_name)
+        with self.engine.reading() as cursor:
+            return DatasetVersion(self.engine, versions.find_version(cursor, dataset, wanted).version_id)
 
     def get_versions(self, only_published: bool = False, only_draft: bool = False) -> list[DatasetVersion]:
         """Its versions, or only the published ones or the drafts, the newest first."""
-        found = catalog.list_versions(self.engine, self.name, only_published=only_published, only_draft=only_draft)
-        return [DatasetVersion(self.engine, version_id) for version_id in found]
+        dataset, left_out = self.name, {"draft": only_published, "published": only_draft}
+        with self.engine.reading() as cursor:
+            rows = versions.list_versions(cursor, dataset)
+        ids = sorted((row.version_id for row in rows if not left_out[row.status]), reverse=True)
+        return [DatasetVersion(self.engine, version_id) for version_id in ids]
 
     def delete_version(
         self,

@@ -12,17 +12,17 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from masksdb.clearml.arguments import Id, one_of
 from masksdb.clearml.default_database import OpenDatabase, default_engine
 from masksdb.clearml.frame_group import FrameGroup
 from masksdb.clearml.single_frame import SingleFrame
 from masksdb.clearml.views import definition as view_model
 from masksdb.clearml.views import saved as saved_views
 from masksdb.clearml.views import sql as view_sql
-from masksdb.clearml.views.definition import Definition, Id, IterationOrder, MappingRule, ViewQuery
+from masksdb.clearml.views.definition import Definition, IterationOrder, MappingRule, ViewQuery
 from masksdb.clearml.views.results import FRAMES_PER_QUERY, ViewResults, view_arrays
 from masksdb.clearml.views.saved import SavedView
 from masksdb.errors import UnsupportedFormatError, UsageError
-from masksdb.store.catalog import one_of
 from masksdb.store.engine import Engine
 from masksdb.training import as_torch
 from masksdb.training.settings import VOID

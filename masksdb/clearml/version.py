@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from masksdb.clearml.arguments import Id, id_or_name, one_of
 from masksdb.clearml.default_database import default_engine
 from masksdb.clearml.frame_group import FrameGroup, frame_from_dict
 from masksdb.clearml.single_frame import SingleFrame
 from masksdb.errors import UnsupportedFormatError, UsageError
 from masksdb.exchange.ingest import ingest
 from masksdb.exchange.staging import FramesAt
-from masksdb.store import catalog, versions
-from masksdb.store.catalog import Id, id_or_name, one_of
+from masksdb.store import versions
 from masksdb.store.engine import Engine
 from masksdb.store.frames import find_frame
 from masksdb.store.mask_labels import EVERY_MASK, MaskLabels, entries_of
@@ -139,10 +139,16 @@ class DatasetVersion:
         engine = default_engine()
         if dataset_id is not None or dataset_project is not None or dataset_name is None:
             dataset_name = _dataset(dataset_id, dataset_name, dataset_project).name
-        version_id = catalog.create_version(
-            engine, dataset_name, version_name, parents or (), description, raise_if_exists
-        )
-        return cls(engine, version_id)
+        with engine.transaction() as cursor:
+            row = versions.create_version(
+                cursor,
+                dataset_name,
+                version_name,
+                parents=parents or (),
+                comment=description,
+                raise_if_exists=raise_if_exists,
+            )
+        return cls(engine, row.version_id)
 
     @classmethod
     def create_snapshot(
@@ -183,18 +189,20 @@ class DatasetVersion:
             VersionPublishedError: the version is published.
         """
         dataset = _dataset(dataset_id, dataset_name, dataset_project)
-        child_id = catalog.create_snapshot(
-            dataset.engine,
-            dataset.name,
-            id_or_name(version_id, version_name),
-            publish_name=publish_name,
-            publish_comment=publish_comment,
-            publish_metadata=publish_metadata,
-            child_name=child_name,
-            child_comment=child_comment,
-            child_metadata=child_metadata,
-        )
-        return cls(dataset.engine, child_id)
+        name, wanted = dataset.name, id_or_name("version", version_id, version_name)
+        with dataset.engine.transaction() as cursor:
+            child = versions.create_snapshot(
+                cursor,
+                name,
+                wanted,
+                publish_name=publish_name,
+                publish_comment=publish_comment,
+                publish_metadata=publish_metadata,
+                child_name=child_name,
+                child_comment=child_comment,
+                child_metadata=child_metadata,
+            )
+        return cls(dataset.engine, child.version_id)
 
     @classmethod
     def get_single_frame(

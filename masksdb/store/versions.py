@@ -82,31 +82,6 @@ def find_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str | int) -> int:
     return int(row[0])
 
 
-def dataset_row(cursor: duckdb.DuckDBPyConnection, dataset_id: int) -> dict[str, Any]:
-    """The columns of a dataset by name.
-
-    Raises:
-        NotFoundError: it has been deleted.
-    """
-    found = cursor.execute("SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id])
-    names = [column[0] for column in found.description or []]
-    row = found.fetchone()
-    if row is None:
-        raise NotFoundError(f"dataset {dataset_id}: deleted since it was opened; get another by name")
-    return dict(zip(names, row, strict=True))
-
-
-def add_tags(cursor: duckdb.DuckDBPyConnection, dataset_id: int, tags: Sequence[str]) -> None:
-    """Add those tags that the dataset lacks."""
-    known = dataset_row(cursor, dataset_id)["tags"] or []
-    set_tags(cursor, dataset_id, list(dict.fromkeys([*known, *tags])))
-
-
-def set_tags(cursor: duckdb.DuckDBPyConnection, dataset_id: int, tags: Sequence[str]) -> None:
-    """Replace a dataset's tags."""
-    cursor.execute("UPDATE datasets SET tags = ? WHERE dataset_id = ?", [list(tags), dataset_id])
-
-
 def details(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetails:
     """All that is known of a version.
 
@@ -123,59 +98,67 @@ def details(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetail
     return found._replace(metadata=metadata)
 
 
-def create_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str) -> int:
-    """The id of the dataset of that name, which is made where there is none."""
-    _refuse_empty("dataset", dataset)
-    cursor.execute("INSERT INTO datasets (name) VALUES (?) ON CONFLICT DO NOTHING", [dataset])
-    return find_dataset(cursor, dataset)
-
-
 def create_version(
     cursor: duckdb.DuckDBPyConnection,
     dataset: str,
     version: str,
     *,
-    parents: Sequence[int] = (),
+    parents: Sequence[str | int] = (),
     comment: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    raise_if_exists: bool = True,
 ) -> VersionRow:
     """A draft that inherits the frames and label mapping of its parents; its dataset is made where there is none.
 
     Args:
         cursor: inside a transaction.
         dataset: name of the dataset.
-        version: name of the version, which no other of the dataset has.
-        parents: ids of published versions; where two hold a frame_id, the first wins.
+        version: name of the version.
+        parents: names or ids of published versions; where two hold a frame_id, the first wins.
         comment: free text.
         metadata: what its metadata has besides the inherited ``mask_labels``.
+        raise_if_exists: do not return an existing version of that name.
 
     Raises:
-        UsageError: a parent is a draft, or there is a version of that name.
+        UsageError: a parent is a draft, or there is a version of that name and ``raise_if_exists``.
+        NotFoundError: no such parent.
     """
-    _refuse_empty("version", version)
-    dataset_id = create_dataset(cursor, dataset)
-    if any(row.version_name == version for row in list_versions(cursor, dataset)):
+    refuse_empty("version", version)
+    known = next((row for row in list_versions(cursor, dataset) if row.version_name == version), None)
+    if known is not None and raise_if_exists:
         raise UsageError(f"{dataset}/{version}: exists already; choose another name")
-    found = [details(cursor, parent) for parent in parents]
-    for parent in found:
-        if parent.status != "published":
-            raise UsageError(f"{dataset}/{parent.version_name}: a draft, and children inherit from published versions; "
+    if known is not None:
+        return known
+    rows = [find_version(cursor, dataset, parent) for parent in parents]
+    for row in rows:
+        if row.status != "published":
+            raise UsageError(f"{dataset}/{row.version_name}: a draft, and children inherit from published versions; "
                              "publish it first")  # fmt: skip
-    text = _metadata_text({**inherited(parent.metadata for parent in found), **(metadata or {})}, dataset, version)
-    row = cursor.execute(
-        "INSERT INTO versions (dataset_id, name, comment, metadata) VALUES (?, ?, ?, ?) RETURNING version_id",
-        [dataset_id, version, comment, text],
-    ).fetchone()
-    assert row is not None
-    version_id = int(row[0])
-    for position, parent_id in enumerate(parents):
-        cursor.execute("INSERT INTO version_parents VALUES (?, ?, ?)", [version_id, position, parent_id])
+    mask_labels = inherited(details(cursor, row.version_id).metadata for row in rows)
+    version_id = _insert_version(cursor, dataset, version, comment, {**mask_labels, **(metadata or {})})
+    for position, row in enumerate(rows):
+        cursor.execute("INSERT INTO version_parents VALUES (?, ?, ?)", [version_id, position, row.version_id])
     cursor.execute(statement("store/versions/insert_lineage"), {"version_id": version_id})
-    if len(parents) > 1:
+    if len(rows) > 1:
         cursor.execute(statement("store/versions/dropped_frames"))
         cursor.execute(statement("store/versions/hidden_by_merge"), {"version_id": version_id})
         save_changes(cursor, version_id)
     return VersionRow(version_id, version, "draft")
+
+
+def _insert_version(
+    cursor: duckdb.DuckDBPyConnection, dataset: str, version: str, comment: str | None, metadata: Mapping[str, Any]
+) -> int:
+    """The id of a new version, whose dataset is made where there is none."""
+    refuse_empty("dataset", dataset)
+    text = _metadata_text(metadata, dataset, version)
+    cursor.execute("INSERT INTO datasets (name) VALUES (?) ON CONFLICT DO NOTHING", [dataset])
+    row = cursor.execute(
+        "INSERT INTO versions (dataset_id, name, comment, metadata) VALUES (?, ?, ?, ?) RETURNING version_id",
+        [find_dataset(cursor, dataset), version, comment, text],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def writable_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str | int | None) -> VersionRow:
@@ -214,7 +197,8 @@ def publish_version(cursor: duckdb.DuckDBPyConnection, version_id: int) -> None:
 
 def create_snapshot(
     cursor: duckdb.DuckDBPyConnection,
-    version_id: int,
+    dataset: str,
+    version: str | int | None,
     *,
     publish_name: str | None = None,
     publish_comment: str | None = None,
@@ -223,15 +207,19 @@ def create_snapshot(
     child_comment: str | None = None,
     child_metadata: Mapping[str, Any] | None = None,
 ) -> VersionRow:
-    """Publish a draft under a name of its own, and go on in a new draft that inherits it.
+    """Publish a draft (None: the only one) under a name of its own, and go on in a new draft that inherits it.
 
     The draft keeps its id. It is called ``publish_name``, else ``snapshot`` and the time; the child ``child_name``,
     else ``Current``. What is None keeps its value.
 
     Raises:
         VersionPublishedError: the version is published.
-        UsageError: a name is taken.
+        UsageError: no version is named and the dataset has not just one draft, or a name is taken.
     """
+    version_id = find_version(cursor, dataset, version).version_id
+    drafts = [row for row in list_versions(cursor, dataset) if row.status == "draft"]
+    if version is None and len(drafts) != 1:
+        raise UsageError(f"dataset {dataset!r}: has {len(drafts)} drafts; name the version to take a snapshot of")
     draft = refuse_published(cursor, version_id)
     rename_version(cursor, version_id, publish_name or f"snapshot {datetime.now().isoformat(timespec='microseconds')}")
     if publish_comment is not None:
@@ -241,7 +229,7 @@ def create_snapshot(
     publish_version(cursor, version_id)
     return create_version(
         cursor,
-        draft.dataset_name,
+        dataset,
         child_name or CURRENT,
         parents=[version_id],
         comment=child_comment,
@@ -257,7 +245,7 @@ def rename_version(cursor: duckdb.DuckDBPyConnection, version_id: int, name: str
         UsageError: another version of the dataset has that name.
     """
     found = refuse_published(cursor, version_id)
-    _refuse_empty("version", name)
+    refuse_empty("version", name)
     others = (row for row in list_versions(cursor, found.dataset_name) if row.version_id != version_id)
     if any(row.version_name == name for row in others):
         raise UsageError(f"{found.dataset_name}/{name}: exists already; choose another name")
@@ -280,29 +268,11 @@ def delete_version(cursor: duckdb.DuckDBPyConnection, version_id: int, *, force:
     ]
     if heirs:
         raise UsageError(f"{name}: {', '.join(map(repr, heirs[:3]))} inherit from it; delete them first")
-    _delete_rows(cursor, [version_id])
+    delete_rows(cursor, [version_id])
 
 
-def delete_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str, *, with_versions: bool, force: bool) -> None:
-    """Delete a dataset; with its versions only where that is said, with published ones only with ``force``.
-
-    Raises:
-        NotFoundError: no such dataset.
-        UsageError: it has versions and not ``with_versions``.
-        VersionPublishedError: a version is published and not ``force``.
-    """
-    dataset_id = find_dataset(cursor, dataset)
-    rows = list_versions(cursor, dataset)
-    if rows and not with_versions:
-        raise UsageError(f"{dataset}: has {len(rows)} versions; pass delete_all_versions=True to delete them too")
-    published = next((row.version_name for row in rows if row.status == "published"), None)
-    if published is not None and not force:
-        raise VersionPublishedError(f"{dataset}/{published}: published; force=True deletes it all the same")
-    _delete_rows(cursor, [row.version_id for row in rows])
-    cursor.execute("DELETE FROM datasets WHERE dataset_id = ?", [dataset_id])
-
-
-def _delete_rows(cursor: duckdb.DuckDBPyConnection, version_ids: list[int]) -> None:
+def delete_rows(cursor: duckdb.DuckDBPyConnection, version_ids: list[int]) -> None:
+    """Delete versions with the frames that they save, whoever inherits from them."""
     cursor.execute(statement("store/versions/dropped_frames"))
     for version_id in version_ids:
         cursor.execute(statement("store/versions/drop_saved"), {"version_id": version_id})
@@ -380,7 +350,8 @@ def _metadata_text(metadata: Mapping[str, Any], dataset: str, version: str) -> s
         raise UsageError(f"metadata of {dataset}/{version}: not JSON: {error}") from None
 
 
-def _refuse_empty(kind: str, name: str) -> None:
+def refuse_empty(kind: str, name: str) -> None:
+    """Raise MasksDBError where the name of a dataset or version is empty."""
     if not name.strip():
         raise MasksDBError(f"{kind} name {name!r}: empty; give it a name")
 

@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from masksdb.clearml.arguments import Id
 from masksdb.clearml.views.lucene import EVERYTHING, condition
 from masksdb.errors import UsageError
 from masksdb.store.sql import Values
 
 ANY = "*"
 """Every dataset, version or label."""
-
-Id = int | str
 
 _SPECIAL = re.compile(r'[:"()\[\]{}*?^~\\<>!]|&&|\|\|')
 

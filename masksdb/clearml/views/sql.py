@@ -11,6 +11,7 @@ from masksdb.clearml.views.definition import Definition, IterationOrder, Mapping
 from masksdb.clearml.views.lucene import EVERYTHING, condition
 from masksdb.errors import NotFoundError, UsageError
 from masksdb.store import versions
+from masksdb.store.datasets import dataset_row
 from masksdb.store.engine import Engine
 from masksdb.store.sql import Statement, Values, indented, statement
 
@@ -198,7 +199,7 @@ def _explicit(engine: Engine, named: ViewQuery | MappingRule) -> list[Target]:
             details = versions.details(cursor, version_id)
             return [Target(details.dataset_name, details.version_name, version_id)]
         wanted = str(named.dataset_name) if named.dataset_id is None else int(named.dataset_id)
-        row = versions.dataset_row(cursor, versions.find_dataset(cursor, wanted))
+        row = dataset_row(cursor, versions.find_dataset(cursor, wanted))
         if named.project_name is not None and row["project"] != named.project_name:
             raise NotFoundError(f"dataset {row['name']!r}: not in the project {named.project_name!r}")
         return _of_dataset(cursor, row["name"], named.version_name if version_id is None else version_id)
