@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from masksdb.formats import plain_yaml
+from masksdb.formats import yaml_text
 from masksdb.formats.reading import BACKGROUND, VOID, Tree, open_file, read_text
 
 Colour = tuple[int, int, int]
@@ -258,7 +258,7 @@ def _of_csv(text: str) -> Iterator[Entry]:
 
 
 def _of_yaml(text: str) -> Iterator[Entry]:
-    document = plain_yaml.parse(text)
+    document = yaml_text.parse(text)
     names = document.get("names") if isinstance(document, Mapping) else None
     if isinstance(names, Mapping):
         names = {str(index): name for index, name in names.items()}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masksdb.errors import IngestError
-from masksdb.formats import plain_yaml
+from masksdb.formats import yaml_text
 from masksdb.formats.label_map import Entry, find_label_map, read_entries
 from masksdb.formats.reading import Tree
 
@@ -76,9 +76,9 @@ def test_classes(tmp_path: Path, name: str, text: str, expected: list[Any]) -> N
         ("dataset_meta.json", '{"label_map": {"0": "a"}, "segmentation_colors": []}', "0 segmentation_colors for 1"),
         ("dataset_meta.json", '{"label_map": {"x": "a"}}', "label_map: found 'x'"),
         ("data.yaml", "nc: 3\n", "no 'names'"),
-        ("data.yaml", "names: &all [a]\n", "anchors and tags are not read"),
-        ("data.yaml", "names:\n- a: 1\n", "line 2: a list of maps"),
-        ("data.yaml", "names: [a\n", "line 1: a bracket that is not closed"),
+        ("data.yaml", "names: &all [a, *all]\n", "line 1: the alias *all stands for nothing"),
+        ("data.yaml", "names:\n- a: 1\n", "expected an object such as {name: index} or a list of names"),
+        ("data.yaml", "names: [a\n", "line 1: while parsing a flow sequence"),
         ("labels.txt", "\udcff", "not UTF-8"),
     ],
 )
@@ -124,14 +124,14 @@ def test_of_several_label_maps_the_one_that_is_taken_is_told(tmp_path: Path) -> 
 def test_any_yaml_is_read_or_refused(text: str) -> None:
     # No other error than the one that says in which line.
     with contextlib.suppress(ValueError):
-        plain_yaml.parse(text)
+        yaml_text.parse(text)
 
 
 @given(st.dictionaries(st.text(max_size=8), st.one_of(st.integers(), st.lists(st.text(max_size=5), max_size=3))))
 @settings(max_examples=100, deadline=None)
 def test_json_of_plain_values_is_yaml_too(document: dict[str, Any]) -> None:
     for is_ascii in (True, False):
-        assert plain_yaml.parse(json.dumps(document, ensure_ascii=is_ascii)) == document
+        assert yaml_text.parse(json.dumps(document, ensure_ascii=is_ascii)) == document
 
 
 @pytest.mark.parametrize(
@@ -148,23 +148,64 @@ def test_json_of_plain_values_is_yaml_too(document: dict[str, Any]) -> None:
     ],
 )
 def test_signs_of_names_are_read_as_yaml_has_them(text: str, expected: str) -> None:
-    names = plain_yaml.parse(text)["names"]
+    names = yaml_text.parse(text)["names"]
     assert names[0] == expected
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: 1\nb: 'x", "line 2: a quotation that is not closed"),
-        ('a: 1\nb: "x\\"', "line 2: a quotation that is not closed"),
-        (r'a: "\ud800"', "line 1: found .* with an escape that is no character"),
-        (r'a: "\UFFFFFFFF"', "line 1: found .* with an escape that is no character"),
+        ("a: 1\nb: 'x", "line 2: while scanning a quoted scalar, found unexpected end of stream"),
+        ('a: 1\nb: "x\\"', "line 2: while scanning a quoted scalar, found unexpected end of stream"),
+        (r'a: "\ud800"', "line 1: while parsing a quoted scalar, found invalid Unicode character escape code"),
+        (r'a: "\UFFFFFFFF"', "line 1: while parsing a quoted scalar, found invalid Unicode character escape code"),
         ("a: {0: x, 0: y}", "line 1: the key 0 again"),
     ],
 )
 def test_yaml_that_is_broken_is_refused_with_its_line(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        plain_yaml.parse(text)
+        yaml_text.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("base: &names [cat, no]\nnames: *names\n", {"base": ["cat", "no"], "names": ["cat", "no"]}),
+        ("base: &a {x: 1}\nnames:\n  <<: *a\n  y: 2\n", {"base": {"x": 1}, "names": {"x": 1, "y": 2}}),
+        ("names: !!python/tuple [cat, dog]\n", {"names": ["cat", "dog"]}),
+        ("---\nnames: [cat]\n...\n", {"names": ["cat"]}),
+        ("note: one line\n  and another\nnames: [cat]\n", {"note": "one line and another", "names": ["cat"]}),
+        ("note: |\n  one\n  two\nnames: [cat]\n", {"note": "one\ntwo\n", "names": ["cat"]}),
+        (
+            "names:\n- {id: 0, name: cat}\n- id: 1\n  name: no\n",
+            {"names": [{"id": 0, "name": "cat"}, {"id": 1, "name": "no"}]},
+        ),
+    ],
+    ids=["anchors", "merges", "tags", "an end", "text over two lines", "a block of text", "lists of maps"],
+)
+def test_yaml_of_every_kind_is_read_and_names_stay_names(text: str, expected: object) -> None:
+    assert yaml_text.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 5000 + "]" * 5000, "line 1: .* exceeded maximum nesting depth"),
+        ("[" * 101 + "]" * 101, "line 1: more than 100 lists and maps in each other"),
+        ("a: &a [*a]", r"line 1: the alias \*a stands for nothing before it"),
+        ("? [a]\n: 1", "line 1: found a list or map as a key"),
+        ("a: 1\n---\nb: 2", "line 2: a second document"),
+    ],
+)
+def test_yaml_that_no_label_map_has_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        yaml_text.parse(text)
+
+
+def test_aliases_of_aliases_take_no_more_memory_than_their_text() -> None:
+    levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
+    document = yaml_text.parse(f"a0: &a0 [x]\n{levels}")
+    assert document["a29"][0] is document["a29"][9]
 
 
 def test_a_line_of_a_label_map_ends_where_files_say(tmp_path: Path) -> None:

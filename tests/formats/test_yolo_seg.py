@@ -141,7 +141,10 @@ def test_crowds_and_what_is_ignored_are_told_as_not_held(db: masksdb.Database, t
 @pytest.mark.parametrize(
     ("yaml", "reason"),
     [
-        (b'train: images/train\nnames:\n  0: cat\n  1: "dog\n', ": no YAML of names: line 4: a quotation"),
+        (
+            b'train: images/train\nnames:\n  0: cat\n  1: "dog\n',
+            ": no YAML of names: line 4: while scanning a quo",
+        ),
         (b"train: images/train\nnames:\n  0: cat\n  0: dog\n", ": no YAML of names: line 4: the key 0 again"),
         ("train: images/train\nnames: [cat, dog]\n".encode("utf-16"), ":1: not UTF-8 text"),
         ("train: images/train\nnames: [cat, caf\xe9]\n".encode("latin-1"), ":2: not UTF-8 text"),

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from masksdb.errors import IngestError
-from masksdb.formats.plain_yaml import parse
 from masksdb.formats.reading import Frame, Size, Tree, by_name, image_files, is_whole, open_file, read_text, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
+from masksdb.formats.yaml_text import parse
 from masksdb.pixels.outlines import bridged, trace
 
 CLASSES = "class"
