@@ -17,7 +17,6 @@ from masksdb.exchange import ingest as ingesting
 from masksdb.exchange.ingest import IngestReport
 from masksdb.exchange.staging import OnError
 from masksdb.formats.registry import AUTO, FRAMES
-from masksdb.pixels import read as pixels
 from masksdb.pixels.settings import LOSSY_TOLERANCE, DecodeErrors
 from masksdb.store import datasets, versions
 from masksdb.store.changes import VersionChanges, version_changes
@@ -298,7 +297,9 @@ class Database:
 
     def read_mask(self, mask: MaskLike) -> npt.NDArray[Any]:
         """The pixels of a mask as stored; see :func:`masksdb.pixels.read.read_mask`."""
-        return pixels.read_mask(self._engine.settings, mask)
+        from masksdb.pixels.read import read_mask
+
+        return read_mask(self._engine.settings, mask)
 
     def iter_masks(
         self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None
@@ -309,8 +310,9 @@ class Database:
             UsageError: the query has no column ``mask``.
             MaskDecodeError: a mask cannot be read (unless ``decode_errors="null"``: then its row is left out, counted).
         """
-        relation = self.sql(query, parameters)
-        return pixels.iter_masks(self._engine.mask_reads, relation)
+        from masksdb.pixels.read import iter_masks
+
+        return iter_masks(self._engine.mask_reads, self.sql(query, parameters))
 
     def map_media(self, prefix: str, target: str) -> None:
         """From now on read what begins with ``prefix`` from ``target``; the longest prefix counts, once."""

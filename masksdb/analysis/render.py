@@ -20,8 +20,9 @@ from PIL import Image, ImageDraw, ImageFont
 from masksdb.analysis.settings import OPACITY
 from masksdb.errors import MaskDecodeError, MasksDBError, NotFoundError, UsageError
 from masksdb.pixels import rle
-from masksdb.pixels.mask_cache import facts_cache, read_images
+from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import ALPHA, RED, MaskFacts, MaskImage, MaskRef, nearest_places
+from masksdb.pixels.read import read_images
 from masksdb.pixels.selection import select
 from masksdb.pixels.settings import LOSSY_TOLERANCE
 from masksdb.store.engine import Engine

@@ -48,13 +48,11 @@ class Located(NamedTuple):
 
     Attributes:
         path: where it is.
-        uri: what it was fetched from, prefixes rewritten.
         fingerprint: what changes when the content does: size and modification time, or the server's tag.
         size: bytes.
     """
 
     path: str
-    uri: str
     fingerprint: str
     size: int
 
@@ -92,7 +90,7 @@ def locate(uri: str, prefixes: Mapping[str, str]) -> Located:
         raise MaskDecodeError(uri, f"no such file{where}{reason}") from None
     if not stat.S_ISREG(found.st_mode):
         raise MaskDecodeError(uri, "not a file")
-    return Located(path, fetched, f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
+    return Located(path, f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
 
 
 def _fetch(fetched: str, scheme: str, uri: str) -> Located:
@@ -115,7 +113,7 @@ def _fetch(fetched: str, scheme: str, uri: str) -> Located:
                 content = _tried(lambda: filesystem.cat_file(fetched), uri)
                 _cache.add(path, content)
                 size = len(content)
-    return Located(str(path), fetched, tag, size)
+    return Located(str(path), tag, size)
 
 
 @functools.cache

@@ -6,22 +6,19 @@ loader's workers, forked or spawned, never open the database: DuckDB would refus
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from masksdb.errors import MaskDecodeError, MasksDBError, UsageError
-from masksdb.pixels import media
+from masksdb.errors import MasksDBError, UsageError
 from masksdb.pixels.class_masks import Array, Cut, Region, class_mask
-from masksdb.pixels.decode import decode_image
 from masksdb.pixels.masks import MaskImage, MaskRef, nearest_places
-from masksdb.pixels.video import Video, is_video
+from masksdb.pixels.read import read_images
+from masksdb.pixels.settings import Settings
 from masksdb.store.engine import Engine
 from masksdb.store.sql import statement
 from masksdb.training.settings import VOID
@@ -85,10 +82,9 @@ class FrameArrays(Sequence[dict[str, Any]]):
         epoch: what random crops follow from, beside the seed.
     """
 
-    def __init__(self, items: pa.Table, options: Options, prefixes: Mapping[str, str], pixel_limit: int) -> None:
+    def __init__(self, items: pa.Table, options: Options, settings: Settings) -> None:
         self._items = items.combine_chunks()
-        self._prefixes = dict(prefixes)
-        self._pixel_limit = pixel_limit
+        self._settings = settings
         self.options = options
         self.epoch = 0
         numbers = pc.struct_field(pc.list_flatten(self._items["regions"]), "class")
@@ -129,32 +125,25 @@ class FrameArrays(Sequence[dict[str, Any]]):
     def _read(self, place: int, item: Mapping[str, Any]) -> tuple[Array | None, Array]:
         regions = [Region.of(each) for each in item["regions"]]
         refs = dict.fromkeys(each.ref for each in regions if each.ref is not None)
-        masks = {ref: self._decode(ref) for ref in refs}
-        image = None
+        source = None
         if self.options.images and item["source_uri"] is not None:
-            image = self._decode(MaskRef(item["source_uri"], item["source_timestamp"]))
+            source = MaskRef(item["source_uri"], item["source_timestamp"])
+        images = self._decoded([*refs, source] if source else list(refs))
+        masks = {ref: images[ref] for ref in refs}
+        image = images[source] if source else None
         height, width = _shape(item, image, masks, regions)
         cut = self._cut(place, height, width)
         shown = None if image is None else np.ascontiguousarray(cut(image.displayed()))
         return shown, class_mask(regions, masks, (height, width), cut, self.options.void, self.dtype)
 
-    def _decode(self, ref: MaskRef) -> MaskImage:
-        """The pixels of a file. This thread decodes: those of the process may not be there after a fork."""
-        found = media.locate(ref.uri, self._prefixes)
-        try:
-            with open(found.path, "rb") as file:
-                head = file.read(64)
-                if not is_video(head):
-                    return decode_image(head + file.read(), ref.uri, pixel_limit=self._pixel_limit)
-        except OSError as error:
-            raise MaskDecodeError(ref.uri, f"cannot be read: {error.strerror}") from None
-        if ref.timestamp_ms is None:
-            raise MaskDecodeError(ref.uri, "a video, and no timestamp says which frame of it")
-        video = _video(os.getpid(), found.path, found.fingerprint, ref.uri, self._pixel_limit)
-        ((_, image),) = video.read_frames(video.frame_numbers([ref.timestamp_ms]))
-        if isinstance(image, MasksDBError):
-            raise image
-        return image
+    def _decoded(self, refs: Sequence[MaskRef]) -> dict[MaskRef, MaskImage]:
+        """The pixels of files, decoded by this thread: a data loader has a worker for each core already."""
+        images: dict[MaskRef, MaskImage] = {}
+        for ref, image in zip(refs, read_images(refs, self._settings, in_threads=False), strict=True):
+            if isinstance(image, MasksDBError):
+                raise image
+            images[ref] = image
+        return images
 
     def _cut(self, place: int, height: int, width: int) -> Cut:
         crop, size = self.options.crop, self.options.size
@@ -174,12 +163,6 @@ class FrameArrays(Sequence[dict[str, Any]]):
             return lambda array: array[window]
         rows, columns = y + nearest_places(height, size[0]), x + nearest_places(width, size[1])
         return lambda array: array[rows[:, None], columns]
-
-
-@lru_cache(maxsize=8)
-def _video(process: int, path: str, fingerprint: str, uri: str, pixel_limit: int) -> Video:  # noqa: ARG001  # they are the key
-    """An open video; a forked process would share the place in the file with its parent."""
-    return Video(path, uri, pixel_limit)
 
 
 def _name(item: Mapping[str, Any]) -> str:
@@ -236,7 +219,7 @@ def query_arrays(engine: Engine, rows: pa.Table, **options: Any) -> FrameArrays:
     with engine.reading() as cursor:
         cursor.register("given", given)
         items = cursor.sql(statement("training/query_items")).to_arrow_table()
-    return FrameArrays(items, chosen, engine.settings.prefixes, engine.settings.pixel_limit)
+    return FrameArrays(items, chosen, engine.settings)
 
 
 def _column(rows: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:

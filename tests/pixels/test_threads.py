@@ -223,7 +223,7 @@ def test_threads_that_ask_for_the_same_mask_at_once_decode_it_once(
         time.sleep(0.3)
         return decode_image(*arguments, **options)
 
-    monkeypatch.setattr("masksdb.pixels.mask_cache.decode_image", slowly)
+    monkeypatch.setattr("masksdb.pixels.read.decode_image", slowly)
     before, connection = facts_cache.decodes, db.connection
     answers: list[Any] = []
 

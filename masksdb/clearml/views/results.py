@@ -142,4 +142,4 @@ def view_arrays(engine: Engine, definition: Definition, mask: str | None, option
             if mask not in known:
                 raise UsageError(f"mask {mask!r}: no mask has this id; found {', '.join(map(repr, known)) or 'none'}")
         items = cursor.sql(text, params={**made.values.bound, "mask": mask}).to_arrow_table()
-    return FrameArrays(items, options, engine.settings.prefixes, engine.settings.pixel_limit)
+    return FrameArrays(items, options, engine.settings)

@@ -19,9 +19,10 @@ from masksdb.pixels import rle
 from masksdb.pixels.functions import columns as arguments
 from masksdb.pixels.functions.columns import Masks, Values
 from masksdb.pixels.functions.measures import Measured, measure
-from masksdb.pixels.mask_cache import Result, facts_cache, read_images
+from masksdb.pixels.mask_cache import Result, facts_cache
 from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.masks import ALPHA, NONE, RED, MaskFacts
+from masksdb.pixels.read import read_images
 from masksdb.pixels.regions import joint_histogram
 from masksdb.pixels.selection import select
 
