@@ -12,7 +12,7 @@ SELECT
     list_avg(list("precision" ORDER BY unit)) AS "precision",
     list_avg(list(recall ORDER BY unit)) AS recall,
     count(iou) AS units
-FROM scores
+FROM unit_scores
 GROUP BY "by", class
 ORDER BY
     "by",

@@ -17,7 +17,7 @@ FROM (
         list_avg(list(dice ORDER BY class)) AS mean_dice,
         list_avg(list(recall ORDER BY class)) AS mean_accuracy,
         list_sum(list(truth * iou ORDER BY class)) / nullif(sum(truth), 0) AS frequency_weighted_iou
-    FROM scores
+    FROM unit_scores
     GROUP BY "by", unit
 ) AS per_unit
 JOIN (
@@ -31,7 +31,7 @@ JOIN (
 ) AS pixels ON pixels."by" IS NOT DISTINCT FROM per_unit."by" AND pixels.unit = per_unit.unit
 JOIN (
     SELECT CASE WHEN $is_grouped THEN "by" END AS "by", count(DISTINCT place) AS masks
-    FROM counted
+    FROM class_pixels
     GROUP BY ALL
 ) AS masks ON masks."by" IS NOT DISTINCT FROM per_unit."by"
 GROUP BY per_unit."by", masks.masks

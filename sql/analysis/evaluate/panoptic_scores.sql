@@ -1,24 +1,25 @@
 -- One row per group and class of segments: "by" (NULL unless $is_grouped), class, pq, sq, rq, tp, fp, fn.
--- A segment is what one ROI covers in a mask; pixels of the truth without one, or that count for nothing, are void. Segments
+-- A segment is what one ROI covers in a mask; pixels of the truth without one, or that are ignored, are void. Segments
 -- of one class match where their IoU, void left out of the union, is above 0.5. A crowd matches nothing and is no miss. A
 -- segment of the prediction of which more than half is void, or in the last crowd of its class, is no false positive.
 WITH cells AS MATERIALIZED (
     SELECT
-        shared.place,
-        CASE WHEN $is_grouped THEN evaluated_by."by" END AS "by",
+        shared_values.place,
+        CASE WHEN $is_grouped THEN pairs."by" END AS "by",
         CASE WHEN NOT truth.is_ignored THEN truth.segment END AS truth_segment,
         truth.segment_class AS truth_class,
         truth.is_crowd,
         CASE WHEN NOT prediction.is_ignored THEN prediction.segment END AS segment,
         prediction.segment_class AS class,
-        sum(shared.pixels) AS pixels
-    FROM shared
-    JOIN paired ON paired.place = shared.place
-    JOIN evaluated_by ON evaluated_by.frame_key = paired.frame_key
-    JOIN meanings AS truth
-        ON truth.place = shared.place AND truth.side = 'truth' AND truth."value" = shared.truth_value
-    LEFT JOIN meanings AS prediction
-        ON prediction.place = shared.place AND prediction.side = 'prediction' AND prediction."value" = shared.prediction_value
+        sum(shared_values.pixels) AS pixels
+    FROM shared_values
+    JOIN pairs ON pairs.place = shared_values.place
+    JOIN value_classes AS truth
+        ON truth.place = shared_values.place AND truth.side = 'truth' AND truth."value" = shared_values.truth_value
+    LEFT JOIN value_classes AS prediction
+        ON prediction.place = shared_values.place
+        AND prediction.side = 'prediction'
+        AND prediction."value" = shared_values.prediction_value
     GROUP BY ALL
 ),
 truths AS MATERIALIZED (

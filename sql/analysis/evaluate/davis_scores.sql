@@ -1,6 +1,6 @@
 -- One row per object of a sequence of the truth: sequence, object (its value as text), frames, j: the mean over the frames of
 -- the IoU, 1 where the object is in neither mask. Of each sequence the first and the last frame are left out unless $frames
--- is 'all'. Objects are all values but 0 and those that count for nothing, whose pixels are left out.
+-- is 'all'. Objects are all values but 0 and the ignored ones, whose pixels are left out.
 WITH frames AS MATERIALIZED (
     SELECT place, sequence
     FROM (
@@ -9,24 +9,26 @@ WITH frames AS MATERIALIZED (
             concat_ws(' ', context_id, CASE WHEN has_many THEN source END) AS sequence,
             row_number() OVER ordered AS number,
             count(*) OVER (PARTITION BY context_id, source) AS frames
-        FROM (SELECT *, count(*) OVER (PARTITION BY frame_key) > 1 AS has_many FROM paired)
+        FROM (SELECT *, count(*) OVER (PARTITION BY frame_key) > 1 AS has_many FROM pairs)
         WINDOW ordered AS (PARTITION BY context_id, source ORDER BY "timestamp", position, place)
     )
     WHERE $frames = 'all' OR number BETWEEN 2 AND frames - 1
 ),
 cells AS MATERIALIZED (
-    SELECT shared.place, shared.truth_value AS truth, shared.prediction_value AS prediction, shared.pixels
-    FROM shared
-    JOIN meanings
-        ON meanings.place = shared.place AND meanings.side = 'truth' AND meanings."value" = shared.truth_value
-    WHERE NOT meanings.is_ignored
+    SELECT shared_values.place, shared_values.truth_value AS truth, shared_values.prediction_value AS prediction, shared_values.pixels
+    FROM shared_values
+    JOIN value_classes
+        ON value_classes.place = shared_values.place
+        AND value_classes.side = 'truth'
+        AND value_classes."value" = shared_values.truth_value
+    WHERE NOT value_classes.is_ignored
 ),
 objects AS (
     SELECT DISTINCT sequences.sequence, cells.truth AS object
     FROM cells
-    JOIN paired ON paired.place = cells.place
-    JOIN (SELECT DISTINCT frames.sequence, paired.context_id, paired.source FROM frames JOIN paired USING (place)) AS sequences
-        ON sequences.context_id IS NOT DISTINCT FROM paired.context_id AND sequences.source = paired.source
+    JOIN pairs ON pairs.place = cells.place
+    JOIN (SELECT DISTINCT frames.sequence, pairs.context_id, pairs.source FROM frames JOIN pairs USING (place)) AS sequences
+        ON sequences.context_id IS NOT DISTINCT FROM pairs.context_id AND sequences.source = pairs.source
     WHERE list_max(cells.truth[1:3]) > 0
 ),
 areas AS (

@@ -1,10 +1,10 @@
--- One row per mask $truth_mask of version $truth_version_id in the order of its frames: place, the frame's frame_key,
--- frame_id, context_id, timestamp and position, pair_key, source, source_index, mask_index, uri and mask_timestamp; and
--- prediction_frame_key, prediction_frame_id, prediction_source_index, prediction_mask_index and prediction_uri of the mask
--- $prediction_mask of version $prediction_version_id that belongs to it, NULL where there is none; and compared_uri and
--- compared_timestamp of the mask that it is compared with: the prediction, or itself where there is none.
+-- One row per mask $truth_mask of version $truth_version_id in the order of its frames: place, the frame's frame_key, frame_id,
+-- context_id, timestamp, position and "by" (its group, from the table frame_groups), pair_key, source, source_index, mask_index,
+-- uri and mask_timestamp; and prediction_frame_key, prediction_frame_id, prediction_source_index, prediction_mask_index and
+-- prediction_uri of the mask $prediction_mask of version $prediction_version_id that is paired with it, NULL where there is none;
+-- and compared_uri and compared_timestamp of the mask to compare it with: the prediction, or itself where there is none.
 -- Frames are paired by frame_id, or by the URI of the source ($pair 'uri'), or by what group 1 of the regular expression
--- $pattern finds in both ids. Of frames with several such masks those of equal source ids are paired.
+-- $pattern matches in both ids. In frames with several such masks those of equal source ids are paired.
 WITH sides AS (
     SELECT
         version_id,
@@ -43,6 +43,7 @@ SELECT
     dataset_frames.context_id,
     dataset_frames."timestamp",
     dataset_frames.position,
+    frame_groups."by",
     truth.pair_key,
     truth.source,
     truth.source_index,
@@ -59,6 +60,7 @@ SELECT
 FROM truth
 JOIN dataset_frames
     ON dataset_frames.version_id = $truth_version_id AND dataset_frames.frame_key = truth.frame_key
+JOIN frame_groups ON frame_groups.frame_key = truth.frame_key
 LEFT JOIN prediction
     ON prediction.pair_key = truth.pair_key
     AND (truth.is_only AND prediction.is_only OR prediction.source = truth.source)

@@ -1,20 +1,22 @@
--- One row per mask, side ('truth' or 'prediction') and value in it: place, side, value, class, is_ignored; and the ROI that it
--- belongs to as segment (its roi_index), with segment_class and is_crowd, NULL where no ROI has it.
--- A value is what the first of the frame's ROIs on the mask with that value says, else what the version's mask_labels say,
--- the entry of that mask before one of '_all_'; else, and with $classes 'value', the value as text. $ignore is a list of
--- classes and values (as text) that count for nothing.
+-- One row per mask of the table pairs, side ('truth' or 'prediction') and value in it: place, side, value, class, is_ignored; and
+-- the ROI that the value belongs to as segment (its roi_index), with segment_class and is_crowd, NULL where no ROI has it.
+-- The class is that of the first of the frame's ROIs on the mask with that value, else what the version's mask_labels have for
+-- the value, the entry of that mask before one of '_all_'; else, and with $classes 'value', the value as text. $ignore is a
+-- list of classes and values (as text) that are ignored.
 WITH present AS MATERIALIZED (
     SELECT *, CASE len("value") WHEN 1 THEN "value"[1] END AS sample
     FROM (
-        SELECT DISTINCT place, 'truth' AS side, truth_value AS "value", truth_colour AS colour FROM shared
+        SELECT DISTINCT place, 'truth' AS side, truth_value AS "value", truth_colour AS colour FROM shared_values
         UNION ALL
-        SELECT DISTINCT place, 'prediction', prediction_value, prediction_colour FROM shared WHERE prediction_value IS NOT NULL
+        SELECT DISTINCT place, 'prediction', prediction_value, prediction_colour
+        FROM shared_values
+        WHERE prediction_value IS NOT NULL
     )
 ),
 masks AS (
-    SELECT place, 'truth' AS side, frame_key, source_index, mask_index FROM paired
+    SELECT place, 'truth' AS side, frame_key, source_index, mask_index FROM pairs
     UNION ALL
-    SELECT place, 'prediction', prediction_frame_key, prediction_source_index, prediction_mask_index FROM paired
+    SELECT place, 'prediction', prediction_frame_key, prediction_source_index, prediction_mask_index FROM pairs
 ),
 declared AS MATERIALIZED (
     SELECT
@@ -33,14 +35,12 @@ declared AS MATERIALIZED (
     JOIN rois ON rois.frame_key = roi_masks.frame_key AND rois.roi_index = roi_masks.roi_index
     WHERE roi_masks.mask_value IS NOT NULL
 ),
-found_rois AS (
+first_rois AS (
     SELECT place, side, "value", min(roi_index) AS roi_index
     FROM (
+        -- Values without -1 are joined by equality: a hash join, where value_matches compares all with all.
         SELECT forms.place, forms.side, forms."value", declared.roi_index
-        FROM (
-            SELECT place, side, "value", unnest([CASE len("value") WHEN 1 THEN "value" END, colour[1:3], colour]) AS form
-            FROM present
-        ) AS forms
+        FROM (SELECT place, side, "value", unnest([[sample], colour[1:3], colour]) AS form FROM present) AS forms
         JOIN declared
             ON declared.place = forms.place AND declared.side = forms.side AND declared.mask_value = forms.form
         UNION ALL
@@ -74,7 +74,7 @@ entries AS MATERIALIZED (
     ) AS sides(side, version_id, mask_id)
         ON mask_labels.version_id = sides.version_id AND mask_labels.mask_id IN (sides.mask_id, '_all_')
 ),
-found_entries AS (
+first_entries AS (
     SELECT
         kinds.side,
         kinds."value",
@@ -100,26 +100,26 @@ SELECT
     present."value",
     named.class,
     coalesce(declared.is_ignored, false)
-        OR coalesce(found_entries.is_ignored, false)
+        OR coalesce(first_entries.is_ignored, false)
         OR list_has_any(
             CAST($ignore AS VARCHAR[]),
             [named.class, array_to_string(present."value", ','), array_to_string(present.colour[1:3], ',')]
         ) AS is_ignored,
-    found_rois.roi_index AS segment,
-    CASE WHEN found_rois.roi_index IS NOT NULL THEN coalesce(declared.class, found_entries.class) END AS segment_class,
+    first_rois.roi_index AS segment,
+    CASE WHEN first_rois.roi_index IS NOT NULL THEN coalesce(declared.class, first_entries.class) END AS segment_class,
     declared.is_crowd
 FROM present
-LEFT JOIN found_rois
-    ON found_rois.place = present.place AND found_rois.side = present.side AND found_rois."value" = present."value"
+LEFT JOIN first_rois
+    ON first_rois.place = present.place AND first_rois.side = present.side AND first_rois."value" = present."value"
 LEFT JOIN declared
-    ON declared.place = present.place AND declared.side = present.side AND declared.roi_index = found_rois.roi_index
-LEFT JOIN found_entries
-    ON found_entries.side = present.side
-    AND found_entries."value" = present."value"
-    AND found_entries.colour = present.colour
+    ON declared.place = present.place AND declared.side = present.side AND declared.roi_index = first_rois.roi_index
+LEFT JOIN first_entries
+    ON first_entries.side = present.side
+    AND first_entries."value" = present."value"
+    AND first_entries.colour = present.colour
 JOIN LATERAL (
     SELECT CASE
         WHEN $classes = 'value' THEN array_to_string(present."value", ',')
-        ELSE coalesce(declared.class, found_entries.class, array_to_string(present."value", ','))
+        ELSE coalesce(declared.class, first_entries.class, array_to_string(present."value", ','))
     END AS class
 ) AS named ON true;

@@ -20,14 +20,14 @@ filled AS (
     SELECT
         units."by",
         units.unit,
-        classes.class,
+        scored_classes.class,
         CAST(coalesce(totals.truth, 0) AS BIGINT) AS truth,
         CAST(coalesce(totals.predicted, 0) AS BIGINT) AS predicted,
         CAST(coalesce(totals."both", 0) AS BIGINT) AS "both"
     FROM (SELECT DISTINCT "by", unit FROM confusion) AS units
-    CROSS JOIN classes
+    CROSS JOIN scored_classes
     LEFT JOIN totals
-        ON totals."by" IS NOT DISTINCT FROM units."by" AND totals.unit = units.unit AND totals.class = classes.class
+        ON totals."by" IS NOT DISTINCT FROM units."by" AND totals.unit = units.unit AND totals.class = scored_classes.class
 )
 SELECT
     "by",
