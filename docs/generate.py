@@ -29,7 +29,7 @@ import masksdb
 from masksdb.cli.app import cli
 from masksdb.cli.output import write_rows
 from masksdb.exchange import json_frames
-from masksdb.formats.registry import FORMATS, FRAMES, layout_module
+from masksdb.formats.registry import FORMATS, FRAMES, reader, writer
 from masksdb.pixels.functions.registration import FUNCTIONS
 from masksdb.store.findings import checks
 from masksdb.store.sql import names, statement
@@ -197,7 +197,7 @@ def formats_page() -> str:
     """The text of docs/formats.md, with what the module of each layout says of it."""
     sections = []
     for name, layout in FORMATS.items():
-        module = json_frames if name == FRAMES else layout_module(name)
+        module = json_frames if name == FRAMES else reader(name) if layout.is_read else writer(name)
         text = (module.__doc__ or "").strip()
         sections.append(f"## {name}\n\n*{layout.direction}.* {text.replace('``', '`')}\n")
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from masksdb.exchange import export_frames
 from masksdb.exchange import ingest as ingesting
 from masksdb.exchange.ingest import IngestReport
 from masksdb.exchange.staging import OnError
-from masksdb.formats.registry import AUTO, FRAMES
+from masksdb.formats.registry import AUTO, FRAMES, check_options
 from masksdb.pixels.settings import LOSSY_TOLERANCE, DecodeErrors
 from masksdb.store import datasets, versions
 from masksdb.store.changes import VersionChanges, version_changes
@@ -182,15 +182,26 @@ class Database:
         masks: Sequence[str] = (),
         with_images: bool = False,
         refuse_loss: bool = False,
-        **options: Any,
+        polygons: bool = False,
     ) -> int | LossReport:
         """Write the frames of a version to a file, or in the layout of another tool into a new folder.
+
+        Args:
+            out: the file, ``-`` for standard output; or a folder that is new or empty.
+            dataset: name of the dataset.
+            version: name of the version; None is the newest draft, else the newest published.
+            format: ``frames``, or a layout that ``masksdb formats`` lists.
+            masks: ids of the masks whose ROIs are written; needed where they live in several.
+            with_images: copy the images too.
+            refuse_loss: write nothing if anything would be lost.
+            polygons: write polygons in place of run lengths (``coco``).
 
         Returns:
             How many frames were written (see :func:`masksdb.exchange.export_frames.export`); of another layout what
             was lost on the way (see :func:`masksdb.exchange.export_layout.convert`).
         """
         if format == FRAMES:
+            check_options(format, polygons=polygons)
             return export_frames.export(self._engine, out, dataset=dataset, version=version)
         from masksdb.exchange.export_layout import convert
 
@@ -203,7 +214,7 @@ class Database:
             masks=masks,
             with_images=with_images,
             refuse_loss=refuse_loss,
-            options=options,
+            polygons=polygons,
         )
 
     def get_frame(self, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:

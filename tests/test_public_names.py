@@ -40,7 +40,6 @@ OPEN = {
     "DataView.prefetch_files": "refused, however it is called",
     "DataView.set_labels": "the names of the caller's labels",
     "DataView.split_to_lists": "refused, however it is called",
-    "Database.export": "the options of the layouts",
     "FrameGroup.__init__": "the names of the caller's frames",
 }
 """Functions with open parameters, and why."""

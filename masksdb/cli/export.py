@@ -13,7 +13,7 @@ import click
 import masksdb
 from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_option
 from masksdb.errors import LossRefusedError, UsageError
-from masksdb.formats.registry import FORMATS, FRAMES
+from masksdb.formats.registry import FORMATS, FRAMES, check_options
 from masksdb.store.files import replacing
 
 _COLUMNS = {
@@ -69,6 +69,10 @@ def export(
     masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
     masksdb export cars.duckdb coco/ --dataset cars --format coco --images
     """
+    try:
+        check_options(format_, polygons=polygons)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
     if report and report != "-" and format_ != FRAMES:
         _check_report(report, out)
     with masksdb.connect(db, read_only=True) as database:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from masksdb.exchange.ingest import ingest
 from masksdb.exchange.loss import LossReport, add_missing, measure
 from masksdb.exchange.out_frames import OutFrames
 from masksdb.formats.reading import garbage_kept
-from masksdb.formats.registry import AUTO, FORMATS, layout_module
+from masksdb.formats.registry import AUTO, FORMATS, Writer, check_options, writer
 from masksdb.formats.writing import Writing
 from masksdb.store import versions
 from masksdb.store.engine import Engine
@@ -32,7 +32,7 @@ def convert(
     masks: Sequence[str] = (),
     with_images: bool = False,
     refuse_loss: bool = False,
-    options: Mapping[str, Any] | None = None,
+    polygons: bool = False,
 ) -> LossReport:
     """Write a version in a layout, read it again, and say what was lost.
 
@@ -45,19 +45,21 @@ def convert(
         masks: ids of the masks whose ROIs are written; needed where they live in several.
         with_images: copy the images too.
         refuse_loss: write nothing where anything would be lost.
-        options: what else the layout knows.
+        polygons: write polygons where the layout has a choice.
 
     Returns:
         What became of every region.
 
     Raises:
         LossRefusedError: something would be lost, and ``refuse_loss``.
+        UsageError: the layout does not take an option.
         MasksDBError: there is something in the folder, or it cannot be written.
     """
     layout = FORMATS.get(format)
     if layout is None or not layout.is_written:
         known = ", ".join(name for name, each in FORMATS.items() if each.is_written)
         raise UnsupportedFormatError(f"--format {format}: cannot be written; expected one of {known}")
+    check_options(format, polygons=polygons)
     # Where a link leads to, for the folder takes the place of an empty one, and not of a link.
     target = Path(os.path.realpath(out))
     if target.is_symlink():
@@ -72,12 +74,13 @@ def convert(
     try:
         partial.mkdir(parents=True)
         writing = Writing(
-            partial, source.classes(), engine.settings, with_images, options or {}, lambda: iter(source), source.rows
+            partial, source.classes(), engine.settings, with_images, polygons, lambda: iter(source), source.rows
         )
         report = LossReport(os.fspath(out), format, notes=writing.notes)
         with garbage_kept():
-            layout_module(format).write(writing)
-            _measure(report, source, writing, format)
+            module = writer(format)
+            module.write(writing)
+            _measure(report, source, writing, format, module)
         if refuse_loss and not report.is_lossless:
             raise LossRefusedError(report)
         if target.exists():
@@ -90,8 +93,7 @@ def convert(
     return report
 
 
-def _measure(report: LossReport, source: OutFrames, writing: Writing, format: str) -> None:
-    module = layout_module(format)
+def _measure(report: LossReport, source: OutFrames, writing: Writing, format: str, module: Writer) -> None:
     reread: Callable[..., Any] | None = getattr(module, "reread", None)
     again = Engine(":memory:", read_only=False)
     try:

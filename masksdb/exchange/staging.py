@@ -27,7 +27,7 @@ from masksdb.exchange.json_frames import (
     without_invalid_utf8,
 )
 from masksdb.exchange.json_frames import recognise as recognise_frames
-from masksdb.formats.registry import AUTO, FRAMES, Recognised, layout_module, recognise
+from masksdb.formats.registry import AUTO, FRAMES, Recognised, reader, recognise
 from masksdb.pixels.settings import Settings
 from masksdb.store.sql import statement
 
@@ -262,7 +262,7 @@ class Staging:
 def _read(found: Recognised, tree: Any) -> Iterator[Any]:
     """What the reader of a layout yields, with a folder that it cannot look into as any other fault of a dataset."""
     try:
-        yield from layout_module(found.format).read(tree)
+        yield from reader(found.format).read(tree)
     except OSError as error:
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(found.path)
         raise IngestError(f"cannot be read: {error.strerror or error}", place) from None

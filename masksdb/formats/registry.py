@@ -1,20 +1,39 @@
 """The layouts of datasets by name, and which of them a path has.
 
-A layout is a module of this package. ``recognise(path)`` says why a path has it, or None; ``read(tree)`` yields its
-frames, and in place of what cannot become one the error that says why; ``write(out)`` writes one.
+A layout is a module of :mod:`masksdb.formats.layouts` that is a :class:`Reader`, a :class:`Writer` or both.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from masksdb.errors import IngestError
+from masksdb.errors import IngestError, UsageError
+
+if TYPE_CHECKING:
+    from masksdb.formats.reading import Frame, Tree
+    from masksdb.formats.writing import Writing
 
 FRAMES, AUTO = "frames", "auto"
+
+
+class Reader(Protocol):
+    """A module that reads a layout."""
+
+    def recognise(self, path: Path) -> str | None:
+        """Why a path has the layout, or None."""
+
+    def read(self, tree: Tree) -> Iterator[Frame | IngestError]:
+        """The frames of a tree, and in place of what cannot become one the error that says why."""
+
+
+class Writer(Protocol):
+    """A module that writes a layout; a ``reread(out)`` reads it again where its reader cannot."""
+
+    def write(self, out: Writing) -> None:
+        """Write the layout into a new folder."""
 
 
 class Layout(NamedTuple):
@@ -24,11 +43,13 @@ class Layout(NamedTuple):
         description: what it is, in a line.
         is_read: whether frames are read from it.
         is_written: whether it can be exported.
+        options: what an export to it may be asked for besides masks and images.
     """
 
     description: str
     is_read: bool = True
     is_written: bool = True
+    options: tuple[str, ...] = ()
 
     @property
     def direction(self) -> str:
@@ -39,7 +60,7 @@ class Layout(NamedTuple):
 FORMATS: Mapping[str, Layout] = {
     FRAMES: Layout("frames as JSON lines, an array or an object; what goes in comes out again"),
     "coco-panoptic": Layout("COCO panoptic: JSON and PNGs of segment ids"),
-    "coco": Layout("COCO instances: polygons, RLE, crowds"),
+    "coco": Layout("COCO instances: polygons, RLE, crowds", options=("polygons",)),
     "cityscapes": Layout("Cityscapes: labelIds, instanceIds, trainIds, colours, polygons"),
     "voc": Layout("Pascal VOC and CVAT segmentation masks: SegmentationClass, SegmentationObject, labelmap.txt"),
     "ade20k": Layout("ADE20K of 2017 and of 2020: _seg.png, _parts_N.png", is_written=False),
@@ -59,6 +80,22 @@ FORMATS: Mapping[str, Layout] = {
 """The layouts by name, in the order in which a path is tried for them."""
 
 
+def check_options(format: str, **options: bool) -> None:
+    """Refuse what an export was asked for and its layout does not know.
+
+    Raises:
+        UsageError: an option that is set is not among those of the layout.
+
+    >>> check_options("voc", polygons=True)
+    Traceback (most recent call last):
+        ...
+    masksdb.errors.UsageError: --format voc: does not take --polygons; only coco does
+    """
+    for name in (name for name, is_set in options.items() if is_set and name not in FORMATS[format].options):
+        takers = [other for other, layout in FORMATS.items() if name in layout.options]
+        raise UsageError(f"--format {format}: does not take --{name}; only {' and '.join(takers)} does")
+
+
 class Recognised(NamedTuple):
     """What a path was recognised as.
 
@@ -75,9 +112,70 @@ class Recognised(NamedTuple):
     others: Mapping[str, str]
 
 
-def layout_module(name: str) -> Any:
-    """The module of a layout."""
-    return importlib.import_module(f"masksdb.formats.layouts.{name.replace('-', '_')}")
+def reader(name: str) -> Reader:
+    """The module that reads a layout, imported when it is asked for."""
+    module: Reader
+    match name:
+        case "ade20k":
+            from masksdb.formats.layouts import ade20k as module
+        case "camvid":
+            from masksdb.formats.layouts import camvid as module
+        case "cityscapes":
+            from masksdb.formats.layouts import cityscapes as module
+        case "coco":
+            from masksdb.formats.layouts import coco as module
+        case "coco-panoptic":
+            from masksdb.formats.layouts import coco_panoptic as module
+        case "cvat":
+            from masksdb.formats.layouts import cvat as module
+        case "davis":
+            from masksdb.formats.layouts import davis as module
+        case "folder":
+            from masksdb.formats.layouts import folder as module
+        case "kitti":
+            from masksdb.formats.layouts import kitti as module
+        case "labelme":
+            from masksdb.formats.layouts import labelme as module
+        case "mapillary":
+            from masksdb.formats.layouts import mapillary as module
+        case "mots":
+            from masksdb.formats.layouts import mots as module
+        case "sa1b":
+            from masksdb.formats.layouts import sa1b as module
+        case "synthia":
+            from masksdb.formats.layouts import synthia as module
+        case "voc":
+            from masksdb.formats.layouts import voc as module
+        case "yolo-seg":
+            from masksdb.formats.layouts import yolo_seg as module
+        case _:
+            raise KeyError(name)
+    return module
+
+
+def writer(name: str) -> Writer:
+    """The module that writes a layout, imported when it is asked for."""
+    module: Writer
+    match name:
+        case "cityscapes":
+            from masksdb.formats.layouts import cityscapes as module
+        case "coco":
+            from masksdb.formats.layouts import coco as module
+        case "coco-panoptic":
+            from masksdb.formats.layouts import coco_panoptic as module
+        case "davis":
+            from masksdb.formats.layouts import davis as module
+        case "folder":
+            from masksdb.formats.layouts import folder as module
+        case "parquet":
+            from masksdb.formats.layouts import parquet as module
+        case "voc":
+            from masksdb.formats.layouts import voc as module
+        case "yolo-seg":
+            from masksdb.formats.layouts import yolo_seg as module
+        case _:
+            raise KeyError(name)
+    return module
 
 
 def recognise(path: str) -> list[Recognised]:
@@ -114,7 +212,7 @@ def _recognise_one(path: Path) -> Recognised | None:
             continue
         # What cannot be read is not there for one layout, and says nothing against the others.
         with contextlib.suppress(OSError):
-            if why := layout_module(name).recognise(path):
+            if why := reader(name).recognise(path):
                 reasons[name] = why
     if not reasons:
         return None

@@ -279,7 +279,7 @@ class Writing:
         classes: the classes of the version.
         settings: how images are read.
         with_images: whether the images are to be copied too.
-        options: what else was asked for, by name.
+        polygons: whether regions are to be polygons where the layout has a choice.
         frames: gives the frames, in order; may be called several times.
         rows: gives the rows of a view that are of the version, as an Arrow reader.
         places: where regions went, by frame name and ROI index.
@@ -292,7 +292,7 @@ class Writing:
     classes: Classes
     settings: Settings
     with_images: bool
-    options: Mapping[str, Any]
+    polygons: bool
     frames: Callable[[], Iterator[OutFrame]]
     rows: Callable[[str], Any]
     places: dict[tuple[str, int], Place] = field(default_factory=dict)

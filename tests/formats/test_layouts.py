@@ -16,6 +16,7 @@ from support.reference import coco_rle
 
 import masksdb
 from masksdb import MasksDBError, UnsupportedFormatError, UsageError
+from masksdb.formats.registry import FORMATS
 
 SQUARE = np.zeros((8, 8), np.bool_)
 SQUARE[2:6, 2:6] = True
@@ -194,6 +195,19 @@ def test_layouts_that_are_only_read_are_not_written(overlapping: masksdb.Databas
         overlapping.export(tmp_path / "out", dataset="d", format="sa1b")
     with pytest.raises(UnsupportedFormatError, match="--format parquet: cannot be read; expected one of auto, frames"):
         overlapping.ingest(tmp_path, dataset="d", format="parquet")
+
+
+@pytest.mark.parametrize("layout", [name for name, layout in FORMATS.items() if layout.is_written and name != "coco"])
+def test_an_option_that_a_layout_does_not_take_is_refused_by_name(
+    layout: str, overlapping: masksdb.Database, run: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(masksdb.UsageError, match=f"--format {layout}: does not take --polygons; only coco does"):
+        overlapping.export(out, dataset="d", format=layout, polygons=True)
+    overlapping.close()
+    done = run("export", tmp_path / "test.duckdb", out, "--dataset", "d", "--format", layout, "--polygons")
+    assert (done.status, out.exists()) == (2, False)
+    assert f"--format {layout}: does not take --polygons; only coco does" in done.err
 
 
 def test_parquet_holds_the_views_and_the_files(db: masksdb.Database, tmp_path: Path) -> None:

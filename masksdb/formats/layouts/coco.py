@@ -361,7 +361,7 @@ class _OutDocument:
     def _segmentation(self, region: Region) -> Any:
         if region.parts is not None:
             return [part.reshape(-1).tolist() for part in region.parts]
-        if self.out.options.get("polygons") and not region.is_crowd:
+        if self.out.polygons and not region.is_crowd:
             outlines = trace(region.pixels())
             has_holes = any(each.is_hole for each in outlines)
             parts = [bridged(outlines)] if has_holes else [each.points for each in outlines]
