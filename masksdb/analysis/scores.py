@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from masksdb.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
     from PIL.Image import Image
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import masksdb
+from masksdb.analysis.scores import PANOPTIC_FIGURES
 from masksdb.cli.options import DATABASE, echo_notes, progress_bar
 from masksdb.cli.output import write_table
 from masksdb.store.files import replacing
@@ -99,39 +100,54 @@ def evaluate(db: str, truth: str, prediction: str, format_: str, matrix: str | N
     masksdb evaluate cars.duckdb --truth cars/v1 --prediction cars/unet --format json --matrix confusion.png
     """
     with masksdb.connect(db, create=False) as database, progress_bar("pairs of masks") as progress:
-        found = database.evaluate(truth, prediction, progress=progress, **options)
-    echo_notes(found.notes)
-    told = [f"{found.masks:,} masks"]
-    told += [f"{found.missing:,} of them without a prediction"] if found.missing else []
-    told += [f"{found.skipped:,} left out"] if found.skipped else []
-    click.echo(f"{truth} and {prediction}: {', '.join(told)}", err=True)
+        evaluation = database.evaluate(truth, prediction, progress=progress, **options)
+    echo_notes(evaluation.notes)
+    counts = [f"{evaluation.masks:,} masks"]
+    counts += [f"{evaluation.missing:,} of them without a prediction"] if evaluation.missing else []
+    counts += [f"{evaluation.skipped:,} left out"] if evaluation.skipped else []
+    click.echo(f"{truth} and {prediction}: {', '.join(counts)}", err=True)
     if format_ == "json":
-        click.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(evaluation.document(), indent=2, ensure_ascii=False))
     elif format_ == "csv":
-        rows = found.rows()
+        rows = evaluation.rows()
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     else:
-        _write_tables(found)
+        _write_tables(evaluation)
     if matrix is not None:
         with replacing(matrix) as partial:
-            found.picture().save(partial, "PNG")
+            evaluation.picture().save(partial, "PNG")
         click.echo(f"{matrix}: confusion matrix", err=True)
 
 
-def _write_tables(found: Evaluation) -> None:
-    definitions = found.definitions
-    _write_table(
-        [
-            {"figure": name, "value": value, "definition": definitions[name][0], "how": definitions[name][1]}
-            for name, value in found.metrics.items()
-        ]
-    )
-    _write_table(found.groups, without=())
-    for each in (found.classes, found.group_classes, found.panoptic, found.boundary, found.davis):
-        is_grouped = any(row.get("by") is not None for row in each)
-        _write_table(each, without=() if is_grouped else ("by",))
+def _write_tables(evaluation: Evaluation) -> None:
+    _write_table([{"figure": name, "value": value} for name, value in evaluation.metrics.items()])
+    _write_definitions(evaluation.definitions)
+    more = [name for name in (*PANOPTIC_FIGURES, "boundary_iou") if name in evaluation.metrics]
+    _write_table(evaluation.groups, without=more)
+    if more:
+        _write_table([{name: row[name] for name in ("by", *more)} for row in evaluation.groups])
+    for rows in (
+        evaluation.classes,
+        evaluation.group_classes,
+        evaluation.panoptic,
+        evaluation.boundary,
+        evaluation.davis,
+    ):
+        is_grouped = any(row.get("by") is not None for row in rows)
+        _write_table(rows, without=() if is_grouped else ("by",))
+
+
+def _write_definitions(definitions: Mapping[str, tuple[str, str]]) -> None:
+    """What each figure is, under how it was counted, which is the same for many; with a blank line before the next."""
+    width = max(map(len, definitions))
+    for how in dict.fromkeys(how for _, how in definitions.values()):
+        click.echo(f"{how}:")
+        for name, (definition, of_figure) in definitions.items():
+            if of_figure == how:
+                click.echo(f"  {name:{width}}  {definition}")
+    click.echo()
 
 
 def _write_table(rows: Sequence[Mapping[str, Any]], without: Iterable[str] = ()) -> None:

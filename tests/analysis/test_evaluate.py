@@ -359,3 +359,32 @@ def test_the_command_prints_every_form(made: Made, run: Callable[..., Outcome], 
     assert (failed.status, failed.out) == (1, "")
     assert failed.err == "Error: made/truth: no mask 'sag'; did you mean 'seg'?\n"
     assert run(*command, "--average", "all").status == 2
+
+
+def test_no_table_is_wide_and_each_figure_is_defined_once(made: Made, run: Callable[..., Outcome]) -> None:
+    path = made.db.path
+    made.db.close()
+    command = ["evaluate", path, "--truth", "made/truth", "--prediction", "made/prediction", "--by", "frame_meta.city"]
+    shown = run(*command, "--panoptic", "--boundary", "--davis")
+    assert shown.status == 0, shown.err
+    lines = shown.out.splitlines()
+    assert max(map(len, lines)) <= 110
+    with masksdb.connect(path) as db:
+        found = db.evaluate("made/truth", "made/prediction", panoptic=True, boundary=True, davis=True)
+    assert list(found.definitions) == list(found.metrics)
+    for name, (definition, how) in found.definitions.items():
+        assert [line for line in lines if line.split()[:1] == [name] and line.endswith(definition)], name
+        assert lines.count(f"{how}:") == 1
+    assert shown.out.count("mean over classes of TP / (TP + FP + FN)\n") == 1
+    assert [line.split() for line in lines if line.startswith("by ")][:2] == [
+        [
+            "by",
+            "masks",
+            "pixels",
+            *list(found.metrics)[:2],
+            "mean_accuracy",
+            "pixel_accuracy",
+            "frequency_weighted_iou",
+        ],
+        ["by", "pq", "sq", "rq", "boundary_iou"],
+    ]
