@@ -63,6 +63,22 @@ def test_the_python_of_the_page_on_training_runs(tmp_path: Path) -> None:
     assert done.stdout == "(90, 160, 3) (90, 160) uint8 [1, 2, 255]\n"
 
 
+def test_the_sql_of_the_page_on_evaluations_counts_each_pixel_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    generate.write_predictions(tmp_path)
+    (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "evaluation.md").read_text(), re.DOTALL)
+    with masksdb.connect(tmp_path / "street.duckdb") as db:
+        (entries,) = db.version("street", "v1").get_metadata()["mask_labels"].values()
+        for_all = [{**entry, "labels": ["not this"]} for entry in entries[:2]] + entries[2:]
+        for version in ("v1", "moved"):
+            db.version("street", version).set_metadata({"mask_labels": {"_all_": for_all, "seg": entries[:2]}})
+        rows = db.evaluate("street/v1", "street/moved", truth_mask="seg").classes
+        assert len(rows) == len(entries)
+        assert db.sql(query).fetchall() == [(row["class"], round(row["iou"], 4)) for row in rows]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
