@@ -172,6 +172,11 @@ def test_yaml_that_is_broken_is_refused_with_its_line(text: str, reason: str) ->
     [
         ("base: &names [cat, no]\nnames: *names\n", {"base": ["cat", "no"], "names": ["cat", "no"]}),
         ("base: &a {x: 1}\nnames:\n  <<: *a\n  y: 2\n", {"base": {"x": 1}, "names": {"x": 1, "y": 2}}),
+        ("base: &a {x: 1, y: 2}\nnames:\n  <<: *a\n  x: 3\n", {"base": {"x": 1, "y": 2}, "names": {"x": 3, "y": 2}}),
+        (
+            "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}",
+            {"a": {"x": 1}, "b": {"x": 2, "y": 2}, "c": {"x": 1, "y": 2}},
+        ),
         ("names: !!python/tuple [cat, dog]\n", {"names": ["cat", "dog"]}),
         ("---\nnames: [cat]\n...\n", {"names": ["cat"]}),
         ("note: one line\n  and another\nnames: [cat]\n", {"note": "one line and another", "names": ["cat"]}),
@@ -181,7 +186,17 @@ def test_yaml_that_is_broken_is_refused_with_its_line(text: str, reason: str) ->
             {"names": [{"id": 0, "name": "cat"}, {"id": 1, "name": "no"}]},
         ),
     ],
-    ids=["anchors", "merges", "tags", "an end", "text over two lines", "a block of text", "lists of maps"],
+    ids=[
+        "anchors",
+        "merges",
+        "a key of its own beside a merge",
+        "a merge of two",
+        "tags",
+        "an end",
+        "text over two lines",
+        "a block of text",
+        "lists of maps",
+    ],
 )
 def test_yaml_of_every_kind_is_read_and_names_stay_names(text: str, expected: object) -> None:
     assert yaml_text.parse(text) == expected
@@ -202,14 +217,16 @@ def test_yaml_that_no_label_map_has_is_refused(text: str, reason: str) -> None:
         yaml_text.parse(text)
 
 
-def test_aliases_of_aliases_take_no_more_memory_than_their_text() -> None:
+@pytest.mark.parametrize("names", ["{cat: *a29}", "*a29", "{cat: [*a29, 1, 2]}", "[*a29]", "{<<: [*a29]}"])
+def test_aliases_of_aliases_are_refused_before_a_message_writes_them_out(names: str, tmp_path: Path) -> None:
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
-    document = yaml_text.parse(f"a0: &a0 [x]\n{levels}")
-    assert document["a29"][0] is document["a29"][9]
+    path = tmp_path / "labels.yaml"
+    path.write_text(f"a0: &a0 [x]\n{levels}names: {names}\n")
+    with pytest.raises(IngestError, match=r"labels.yaml: .*: line 7: aliases for more than 1,000,000 characters"):
+        read_entries(Tree(path), path)
 
 
-def test_a_line_of_a_label_map_ends_where_files_say(tmp_path: Path) -> None:
-    found = entries(tmp_path, "labels.txt", "a\u2028b\nc\x0bd\n")
-    assert [entry.label for entry in found] == ["a\u2028b", "c\x0bd"]
-    found = entries(tmp_path, "classes.csv", 'name,id\n"a\u2028b",1\nc,2\n')
-    assert [(entry.label, entry.index) for entry in found] == [("a\u2028b", 1), ("c", 2)]
+def test_merges_of_many_aliases_take_the_time_of_their_text() -> None:
+    keys = "".join(f"  k{n}: 1\n" for n in range(20_000))
+    document = yaml_text.parse(f"one: &one {{z: 1}}\nall:\n{keys}  <<: [{', '.join(['*one'] * 20_000)}]\n")
+    assert (len(document["all"]), document["all"]["z"]) == (20_001, 1)
