@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture: rows the truth, columns the prediction, each cell its share of the row."""
+"""A confusion matrix as a picture: rows are the truth, columns the prediction, each cell shows its share of the row."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 _MARGIN, _TEXT, _CELL = 16, 14, 46
 
 _SMALL_CELL, _MANY = 16, 40
-"""Pixels of a cell where there are so many classes that no number fits."""
+"""The size of a cell in pixels beyond so many classes; no number fits in it."""
 
 _LABEL_WIDTH = 220
 
 _PAPER, _INK, _GRID = (255, 255, 255), (20, 20, 20), (225, 225, 225)
 
 _FULL = (8, 69, 148)
-"""The colour of a cell that has all pixels of its row."""
+"""The colour of a cell with all pixels of its row."""
 
 
 def draw_confusion(
@@ -28,8 +28,8 @@ def draw_confusion(
 
     Args:
         truth: the classes of the rows.
-        predicted: those of the columns; None stands for pixels without a prediction.
-        pixels: shape (rows, columns).
+        predicted: the classes of the columns; None stands for pixels without a prediction.
+        pixels: how many pixels of each class of the truth have each predicted class, shape (rows, columns), int64.
     """
     font = ImageFont.load_default(_TEXT)
     is_many = max(len(truth), len(predicted)) > _MANY
@@ -62,7 +62,7 @@ def draw_confusion(
 
 
 def _mixed(share: float) -> tuple[int, int, int]:
-    """White for none, and the full colour for all; little is seen too."""
+    """White for no pixel, the full colour for all; a small share still differs from white."""
     weight = share**0.6
     red, green, blue = (round(255 + (full - 255) * weight) for full in _FULL)
     return red, green, blue
@@ -78,7 +78,7 @@ def _percent(share: float) -> str:
         return "100"
     if share < 0.0005:
         return "<0.1"
-    # What is not all does not look like all.
+    # Only a whole row is 100.
     return f"{min(100 * share, 99.9):.1f}".removesuffix(".0")
 
 
@@ -93,7 +93,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
 def _draw_upright(
     sheet: Image.Image, text: str, place: tuple[int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> None:
-    """Write text from below to above, its upper left corner at a place."""
+    """Draw text that runs upwards, its upper left corner at a place."""
     strip = Image.new("RGB", (round(font.getlength(text)) + 1, _TEXT + 5), _PAPER)
     ImageDraw.Draw(strip).text((0, 0), text, _INK, font)
     sheet.paste(strip.transpose(Image.Transpose.ROTATE_90), place)

@@ -1,4 +1,4 @@
-"""What an evaluation found, each figure with its definition, as rows, as a document, and as a matrix."""
+"""The options and the result of an evaluation: figures with their definitions, as rows, a document and a matrix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIGURES: Mapping[str, str] = {
     "mean_accuracy": "mean over classes of TP / (TP + FN)",
     "frequency_weighted_iou": "mean over classes of TP / (TP + FP + FN), weighted by their pixels in the truth",
 }
-"""The figures of a group, and what they are."""
+"""The figures over all classes, with their definitions."""
 
 CLASS_FIGURES: Mapping[str, str] = {
     "iou": "TP / (TP + FP + FN)",
@@ -31,7 +31,7 @@ CLASS_FIGURES: Mapping[str, str] = {
     "precision": "TP / (TP + FP)",
     "recall": "TP / (TP + FN)",
 }
-"""The figures of a class, and what they are."""
+"""The figures of one class, with their definitions."""
 
 PANOPTIC_FIGURES: Mapping[str, str] = {
     "pq": "sum of matches' IoU / (TP + FP / 2 + FN / 2)",
@@ -59,27 +59,28 @@ _CHOICES: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """How to evaluate; the defaults are what the tools of the field do, see docs/evaluation.md.
+    """How to evaluate; by default as the tools of the field do, see docs/evaluation.md.
 
     Attributes:
         truth_mask: id of the masks of the truth; None where there is one id only.
         prediction_mask: id of the masks of the prediction; likewise.
-        pair: what frames are paired by: ``frame_id``, or the ``uri`` of their source.
-        pattern: or a regular expression, whose group 1 is found in both frame ids.
-        classes: what the classes are: the ``label`` of a value, or the ``value`` as stored.
-        ignore: classes and values (as text) that count for nothing, beside those that the truth declares so.
-        ignored: pixels of the truth that count for nothing are left out ``before`` counting; or ``after``, when only
-            the classes are left out of the means.
-        average: over all pixels of the ``set``, or the mean over ``images``.
-        absent: what a class in neither mask counts as: nothing (``skip``), ``0`` or ``1``.
-        missing: a frame without a prediction is an ``error``, or ``count`` as one in which nothing was predicted, or
-            ``skip``.
-        sizes: a prediction of another size is an ``error``, or ``skip``.
-        by: SQL over the frames of the truth, such as ``frame_meta.city``: the figures for each of its values too.
-        panoptic: also panoptic quality.
-        boundary: also Boundary IoU, for which all masks are read each time.
-        davis: also the J of DAVIS.
-        davis_frames: for which the first and last frame of each sequence are left out (``inner``), or ``all`` count.
+        pair: frames are paired by their ``frame_id``, or by the ``uri`` of their source.
+        pattern: or by what group 1 of this regular expression matches in both frame ids.
+        classes: a class is the ``label`` of a value, or the ``value`` as stored.
+        ignore: classes and values (as text) to ignore, beside those that the truth declares as ignored.
+        ignored: ignored pixels of the truth are left out ``before`` counting; or all pixels count, and ``after`` that
+            ignored classes are left out of the means.
+        average: figures are over all pixels of the ``set``, or the mean over ``images``.
+        absent: a class in neither mask has no figure (``skip``), or ``0`` or ``1``.
+        missing: a frame without a prediction is an ``error``; or counts as one in which nothing was predicted
+            (``count``); or is left out (``skip``).
+        sizes: a prediction of another size is an ``error``, or is left out (``skip``).
+        by: SQL over the frames of the truth, such as ``frame_meta.city``, to have the figures for each of its values
+            too.
+        panoptic: whether to compute panoptic quality.
+        boundary: whether to compute Boundary IoU, for which all masks are read each time.
+        davis: whether to compute the J of DAVIS.
+        davis_frames: J is over the frames of a sequence without the first and the last (``inner``), or over ``all``.
     """
 
     truth_mask: str | None = None
@@ -108,7 +109,7 @@ class Options:
 
     @property
     def how(self) -> str:
-        """How figures over pixels were made, in words."""
+        """How figures over pixels are counted, in words."""
         average = {"set": "over the whole set", "images": "mean over images"}[self.average]
         absent = "absent classes skipped" if self.absent == "skip" else f"absent classes as {self.absent}"
         ignored = {"before": "ignored pixels left out", "after": "ignored classes left out of the means only"}
@@ -116,13 +117,13 @@ class Options:
 
     @property
     def boundary_how(self) -> str:
-        """How Boundary IoU was made, in words."""
+        """How Boundary IoU is counted, in words."""
         average = {"set": "over the whole set", "images": "mean over images"}[self.average]
         return f"{average}; absent classes skipped; ignored pixels left out"
 
     @property
     def davis_how(self) -> str:
-        """How J was made, in words."""
+        """Which frames J is over, in words."""
         return "all frames" if self.davis_frames == "all" else "without the first and last frame of each sequence"
 
 
@@ -134,16 +135,16 @@ class Evaluation:
         truth: the dataset and version of the truth.
         prediction: those of the prediction.
         options: how they were evaluated, with the ids of the masks.
-        masks: masks that were compared, those without a prediction included.
-        missing: those of them without a prediction.
-        skipped: those left out, without a prediction or of another size.
+        masks: how many masks were counted, those without a prediction included.
+        missing: how many of them have no prediction.
+        skipped: how many were left out, without a prediction or of another size.
         notes: what a person should know.
         metrics: the figures over all masks by their names.
         classes: one row per class, as ``sql/analysis/evaluate/class_scores.sql`` gives them.
         groups: one row per group of ``by`` with its figures; none without it.
         group_classes: one row per group and class.
-        panoptic: one row per class of segments.
-        boundary: one row per class.
+        panoptic: one row per group and class of segments; the rows over all masks have no group.
+        boundary: one row per group and class; likewise.
         davis: one row per object of a sequence.
         truth_classes: the rows of the confusion matrix.
         predicted_classes: its columns; None stands for pixels without a prediction.
@@ -170,25 +171,25 @@ class Evaluation:
 
     @property
     def definitions(self) -> dict[str, tuple[str, str]]:
-        """What each of the metrics is, and how it was counted."""
+        """The definition of each metric and how it was counted, by its name."""
         options = self.options
-        found = {name: (text, options.how) for name, text in FIGURES.items()}
+        definitions = {name: (text, options.how) for name, text in FIGURES.items()}
         if options.panoptic:
-            found |= {
+            definitions |= {
                 name: (f"mean over classes of {text}", PANOPTICAPI) for name, text in PANOPTIC_FIGURES.items()
             }  # fmt: skip
         if options.boundary:
-            found["boundary_iou"] = f"mean over classes of {BOUNDARY_IOU}", options.boundary_how
+            definitions["boundary_iou"] = f"mean over classes of {BOUNDARY_IOU}", options.boundary_how
         if options.davis:
-            found["davis_j"] = f"mean over objects of {DAVIS_J}", options.davis_how
-        return found
+            definitions["davis_j"] = f"mean over objects of {DAVIS_J}", options.davis_how
+        return definitions
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per figure: by, class (an object of DAVIS after its sequence), figure, value, definition, how."""
-        found, options = self.definitions, self.options
-        rows = [_row(None, None, name, value, found[name]) for name, value in self.metrics.items()]
+        definitions, options = self.definitions, self.options
+        rows = [_row(None, None, name, value, definitions[name]) for name, value in self.metrics.items()]
         for row in self.groups:
-            rows += [_row(row["by"], None, name, row[name], found[name]) for name in found if name in row]
+            rows += [_row(row["by"], None, name, row[name], definitions[name]) for name in definitions if name in row]
         for row in [*self.classes, *self.group_classes]:
             rows += [
                 _row(row["by"], row["class"], name, row[name], (text, options.how))
@@ -208,9 +209,9 @@ class Evaluation:
         return rows
 
     def document(self) -> dict[str, Any]:
-        """All of it as a JSON value."""
-        options = {each.name: getattr(self.options, each.name) for each in fields(self.options)}
-        found = self.definitions
+        """The evaluation as a JSON value."""
+        options = {option.name: getattr(self.options, option.name) for option in fields(self.options)}
+        definitions = self.definitions
         return {
             "truth": self.truth,
             "prediction": self.prediction,
@@ -219,7 +220,7 @@ class Evaluation:
             "skipped": self.skipped,
             "options": {**options, "ignore": list(self.options.ignore)},
             "metrics": [
-                {"figure": name, "value": value, "definition": found[name][0], "how": found[name][1]}
+                {"figure": name, "value": value, "definition": definitions[name][0], "how": definitions[name][1]}
                 for name, value in self.metrics.items()
             ],
             "class_definitions": {
