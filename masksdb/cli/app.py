@@ -72,7 +72,7 @@ def main() -> None:
 
     threading.Thread(target=work, daemon=True).start()
     try:
-        # A join() that was interrupted would take the thread for ended from then on.
+        # After an interrupted join() Python believes that the thread has ended.
         finished.wait()
     except KeyboardInterrupt:
         stopped.set()
@@ -81,7 +81,7 @@ def main() -> None:
 
             interrupt_all()
         finished.wait(timeout=0.8)
-        # Whatever still runs, a database is left as a kill leaves it: none or all of it is there.
+        # Work that still runs ends as by a kill: a transaction is in the database as a whole or not at all.
         os._exit(130)
     sys.exit(statuses[0] if statuses else 1)
 
@@ -97,7 +97,7 @@ def _run(stopped: threading.Event) -> int:
         error.show()
         return error.exit_code
     except BrokenPipeError:
-        # The reader has left, as `head` does; nothing more can be told to it.
+        # The reader has left, as `head` does; it takes no more output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:

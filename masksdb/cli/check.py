@@ -5,26 +5,27 @@ from __future__ import annotations
 import click
 
 import masksdb
-from masksdb.cli.options import DATABASE, progress_bar
+from masksdb.cli.options import DATABASE, progress_bar, scope_options
 from masksdb.cli.output import RowFormat, output_to, write_rows
 
 
 @click.command()
 @DATABASE
-@click.option("--dataset", metavar="NAME", help="Only this dataset.")
-@click.option("--version", metavar="NAME", help="Only this version of it.")
+@scope_options
 @click.option(
     "--small-region",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Tell regions of fewer pixels; kept in the database.",
+    help="Report regions smaller than N pixels; the database remembers N.",
 )
-@click.option("--split-key", metavar="KEY", help="Key of a frame's meta that names its split; kept in the database.")
+@click.option(
+    "--split-key", metavar="KEY", help="Key of a frame's meta that names its split; the database remembers it."
+)
 @click.option(
     "--near-iou",
     metavar="X",
     type=click.FloatRange(0, 1, min_open=True),
-    help="From this IoU on two masks are the same; kept in the database.",
+    help="Report two masks as duplicates from this IoU on; the database remembers it.",
 )
 @click.option(
     "--format",
@@ -32,16 +33,16 @@ from masksdb.cli.output import RowFormat, output_to, write_rows
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="Form of the findings.",
+    help="How the findings are written.",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["warning", "error", "never"]),
     default="error",
     show_default=True,
-    help="From which findings on the exit status is 1.",
+    help="Exit with status 1 if a finding is at least this severe.",
 )
-@click.option("-o", "--output", type=click.Path(), help="Write to this file.")
+@click.option("-o", "--output", type=click.Path(), help="Write to this file instead of standard output.")
 def check(
     db: str,
     dataset: str | None,
@@ -53,17 +54,15 @@ def check(
     fail_on: str,
     output: str | None,
 ) -> int:
-    """Find what is wrong with masks: their files, what their values mean, their colours, and the set as a whole.
+    """Find what is wrong with masks: their files, the meaning of their values, their colours, the set as a whole.
 
-    Masks and images that have not changed are not read again. docs/checks.md says what each finding means; they are in
-    the view version_findings, too.
+    Masks and images that have not changed are not read again. The findings are also in the view version_findings;
+    docs/checks.md explains each of them.
 
     \b
     masksdb check cars.duckdb
     masksdb check cars.duckdb --dataset cars --version v1 --format json --fail-on warning -o findings.json
     """
-    if version is not None and dataset is None:
-        raise click.UsageError("'--version' needs '--dataset', which says of which dataset.")
     with masksdb.connect(db, create=False) as database, output_to(output) as out:
         with progress_bar("masks") as progress:
             report = database.check(

@@ -1,4 +1,4 @@
-"""Commands that answer questions about masks: what is wrong with them, how well predictions fit the truth."""
+"""``masksdb evaluate``: how well predicted masks fit the true ones."""
 
 from __future__ import annotations
 
@@ -22,78 +22,90 @@ if TYPE_CHECKING:
 
 @click.command()
 @DATABASE
-@click.option("--truth", metavar="DATASET/VERSION", required=True, help="What is right; without /VERSION the newest.")
-@click.option("--prediction", metavar="DATASET/VERSION", required=True, help="What is compared with it.")
-@click.option("--truth-mask", metavar="ID", help="Which masks of the truth; without it the only ones.")
-@click.option("--prediction-mask", metavar="ID", help="Which masks of the prediction; without it the only ones.")
+@click.option(
+    "--truth", metavar="DATASET/VERSION", required=True, help="The true masks; without /VERSION the newest version."
+)
+@click.option(
+    "--prediction", metavar="DATASET/VERSION", required=True, help="The predicted masks, named in the same way."
+)
+@click.option("--truth-mask", metavar="ID", help="Id of the true masks; needed if there are several ids.")
+@click.option("--prediction-mask", metavar="ID", help="Id of the predicted masks; needed if there are several ids.")
 @click.option(
     "--pair",
     type=click.Choice(["frame_id", "uri"]),
     default="frame_id",
     show_default=True,
-    help="What frames are paired by: their ids, or the URI of their source.",
+    help="Pair frames by their ids, or by the URI of their source.",
 )
-@click.option("--pattern", metavar="REGEX", help="Or by what its group finds in both ids, such as '(.+?)(?:_pred)?$'.")
+@click.option(
+    "--pattern",
+    metavar="REGEX",
+    help="Pair frames by what the group of this pattern matches in their ids, such as '(.+?)(?:_pred)?$'.",
+)
 @click.option(
     "--classes",
     type=click.Choice(["label", "value"]),
     default="label",
     show_default=True,
-    help="What classes are: what values mean by the frame's ROIs, then by mask_labels; or values as stored.",
+    help="Classes are the labels of the values, by the frame's ROIs and then mask_labels; or the values as stored.",
 )
-@click.option("--ignore", metavar="CLASS", multiple=True, help="A class or value that counts for nothing; repeatable.")
+@click.option("--ignore", metavar="CLASS", multiple=True, help="A class or value to ignore; may be repeated.")
 @click.option(
     "--ignored",
     type=click.Choice(["before", "after"]),
     default="before",
     show_default=True,
-    help="Leave ignored pixels of the truth out before counting, or their classes out of the means afterwards.",
+    help="Leave ignored pixels out before counting, or leave their classes out of the means afterwards.",
 )
 @click.option(
     "--average",
     type=click.Choice(["set", "images"]),
     default="set",
     show_default=True,
-    help="Figures over the pixels of the whole set, or their mean over images.",
+    help="Compute figures over the pixels of the whole set, or per image and then their mean.",
 )
 @click.option(
     "--absent",
     type=click.Choice(["skip", "0", "1"]),
     default="skip",
     show_default=True,
-    help="What a class in neither mask counts as.",
+    help="The score of a class that is in neither mask.",
 )
 @click.option(
     "--missing",
     type=click.Choice(["error", "count", "skip"]),
     default="error",
     show_default=True,
-    help="Frames without a prediction: an error, counted as nothing predicted, or left out.",
+    help="A frame without a prediction is an error, counts as an empty prediction, or is left out.",
 )
 @click.option(
     "--sizes",
     type=click.Choice(["error", "skip"]),
     default="error",
     show_default=True,
-    help="Predictions of another size: an error, or left out. They are never resized.",
+    help="A prediction of another size is an error, or is left out; nothing is ever resized.",
 )
-@click.option("--by", metavar="EXPR", help="SQL over frames of the truth to group by, such as frame_meta.city.")
-@click.option("--panoptic", is_flag=True, help="Also panoptic quality, whose segments are what ROIs cover.")
-@click.option("--boundary", is_flag=True, help="Also Boundary IoU, for which all masks are read again.")
-@click.option("--davis", is_flag=True, help="Also the J of DAVIS: its sequences are context_ids, its objects values.")
+@click.option("--by", metavar="EXPR", help="Group by this SQL over the frames of the truth, such as frame_meta.city.")
+@click.option("--panoptic", is_flag=True, help="Also panoptic quality; a segment is the region of a ROI.")
+@click.option("--boundary", is_flag=True, help="Also Boundary IoU; this reads all masks again.")
+@click.option(
+    "--davis", is_flag=True, help="Also the J measure of DAVIS; sequences are context ids, objects are values."
+)
 @click.option(
     "--davis-frames",
     type=click.Choice(["inner", "all"]),
     default="inner",
     show_default=True,
-    help="For J leave out the first and last frame of each sequence, or take all.",
+    help="For J, leave out the first and last frame of each sequence, or use all.",
 )
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-@click.option("--matrix", metavar="FILE.png", type=click.Path(), help="Write a picture of the confusion matrix here.")
+@click.option(
+    "--matrix", metavar="FILE.png", type=click.Path(), help="Write a picture of the confusion matrix to this file."
+)
 def evaluate(db: str, truth: str, prediction: str, format_: str, matrix: str | None, **options: Any) -> None:
     """Compare predicted masks with true ones: IoU, Dice, precision, recall and more by class, and on the whole.
 
-    Figures say how they are defined. What two masks have in common is kept, so a second run reads no masks.
+    Each figure comes with its definition. The pixels that two masks share are stored, so a second run reads no masks.
 
     \b
     masksdb evaluate cars.duckdb --truth cars/v1 --prediction cars/unet --by frame_meta.city

@@ -1,4 +1,4 @@
-"""Commands on the layouts of other tools."""
+"""``masksdb export`` and ``masksdb formats``."""
 
 from __future__ import annotations
 
@@ -41,13 +41,15 @@ _COLUMNS = {
     default=FRAMES,
     show_default=True,
     metavar="NAME",
-    help="Layout to write; 'masksdb formats' lists them.",
+    help="The layout to write; 'masksdb formats' lists them.",
 )
-@click.option("--mask", "masks", multiple=True, metavar="ID", help="Write the ROIs in this mask; may be repeated.")
-@click.option("--polygons", is_flag=True, help="In coco, write polygons and not run lengths.")
+@click.option(
+    "--mask", "masks", multiple=True, metavar="ID", help="Write only the ROIs in masks of this id; may be repeated."
+)
+@click.option("--polygons", is_flag=True, help="With coco, write polygons instead of run lengths.")
 @click.option("--images", is_flag=True, help="Copy the images too.")
-@click.option("--report", type=click.Path(), metavar="FILE", help="Write what became of every region to this file.")
-@click.option("--refuse-loss", is_flag=True, help="Write nothing where anything would be lost; exit status 1.")
+@click.option("--report", type=click.Path(), metavar="FILE", help="Write a report on every region to this file.")
+@click.option("--refuse-loss", is_flag=True, help="If anything would be lost, write nothing and exit with status 1.")
 def export(
     db: str,
     out: str,
@@ -62,8 +64,8 @@ def export(
 ) -> None:
     """Write a version to OUT: its frames as they were ingested, or the layout of another tool.
 
-    Of frames, OUT is a file: one array where its name ends in .json, else JSON lines; '-' is standard output. Of
-    another layout it is a new folder, which is read again to say what was lost on the way.
+    With frames, OUT is a file: one array if its name ends in .json, else JSON lines; '-' is standard output. With
+    another layout it is a new folder; the export is read again to report exactly what it loses.
 
     \b
     masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
@@ -83,7 +85,7 @@ def export(
             click.echo(f"{out}: {count} frames", err=True)
             return
         try:
-            found: Any = database.export(
+            loss: Any = database.export(
                 out,
                 dataset=dataset,
                 version=version,
@@ -94,9 +96,9 @@ def export(
                 polygons=polygons,
             )
         except LossRefusedError as error:
-            _tell(error.report, report)
+            _report(error.report, report)
             raise
-        _tell(found, report)
+        _report(loss, report)
 
 
 class _Enough(Exception):  # noqa: N818  # nothing is wrong
@@ -114,26 +116,26 @@ def _check_report(report: str, out: str) -> None:
         raise _Enough
 
 
-def _tell(found: Any, report: str | None) -> None:
+def _report(loss: Any, report: str | None) -> None:
     """Print what was lost per class, and write the report."""
-    rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in found.by_class().items()]
+    rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in loss.by_class().items()]
     table = [tuple(_COLUMNS.values()), *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(_COLUMNS))]
     for row in table:
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         click.echo("  ".join(cells).rstrip(), err=True)
-    echo_notes(found.notes)
+    echo_notes(loss.notes)
     if report == "-":
-        sys.stdout.write(found.text())
+        sys.stdout.write(loss.text())
     elif report:
         with replacing(report) as partial:
-            Path(partial).write_text(found.text(), encoding="utf-8")
-    click.echo(str(found), err=True)
+            Path(partial).write_text(loss.text(), encoding="utf-8")
+    click.echo(str(loss), err=True)
 
 
 @click.command()
 def formats() -> None:
-    """List the layouts that are read and written: name, direction, what it is.
+    """List the layouts: the name, whether it is read, written or both, and what it is.
 
     \b
     masksdb formats | grep coco

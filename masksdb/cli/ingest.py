@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     default=AUTO,
     show_default=True,
     metavar="NAME",
-    help="Layout of the sources; auto looks, and says what it takes them for. 'masksdb formats' lists them.",
+    help="Layout of the sources; auto detects it and reports what it found. 'masksdb formats' lists them.",
 )
 @click.option(
-    "--media-root", metavar="DIR", help="What relative URIs are relative to; without it the folder of each file."
+    "--media-root", metavar="DIR", help="Folder that relative URIs start from; without it the folder of each file."
 )
 @click.option(
     "--rasterize",
     metavar="DIR",
     type=click.Path(),
-    help="Write mask PNGs here for annotations that come as polygons or run lengths alone.",
+    help="Write mask PNGs to this folder for annotations that are only polygons or run lengths.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="At a bad record stop with the database unchanged, or keep it in the table 'rejects' and go on.",
+    help="At a bad record, stop and leave the database unchanged; or put the record into the table 'rejects'.",
 )
 def ingest(
     db: str,
@@ -60,7 +60,7 @@ def ingest(
 
     SOURCE is a file of JSON lines, an array, an object or {"frames": [...]}, also as .gz or .zst; a folder or a
     pattern of such files; '-' for standard input; or the folder or file of a dataset that 'masksdb formats' lists.
-    Frames that are there already stay as they are.
+    Frames that the version already has are left as they are.
 
     \b
     masksdb ingest cars.duckdb frames.jsonl --dataset cars --version v1
@@ -68,7 +68,7 @@ def ingest(
     """
     if media_root and "://" not in media_root and not os.path.isdir(media_root):
         click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
-    # A link that was there stays, whatever becomes of the file that it leads to.
+    # A link to a database stays, even if the file that it leads to is removed.
     target = os.path.realpath(db)
     is_new = not os.path.lexists(target)
     try:
@@ -84,7 +84,7 @@ def ingest(
             )
     except BaseException:
         if is_new:
-            # What failed has left nothing in it.
+            # A failed ingest has put nothing into it.
             with contextlib.suppress(OSError):
                 os.remove(target)
         raise

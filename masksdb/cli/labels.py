@@ -14,7 +14,7 @@ from masksdb.errors import MasksDBError
 
 @click.group()
 def labels() -> None:
-    """The version's mapping of pixel values to labels."""
+    """Show or set what pixel values mean in a version."""
 
 
 @labels.command("show")
@@ -38,7 +38,7 @@ def labels_show(db: str, dataset: str, version: str | None) -> None:
 @version_option
 @click.argument("file", type=click.File("rb"), default="-")
 def labels_set(db: str, dataset: str, version: str | None, file: Any) -> None:
-    """Replace the mask_labels of a draft version by those in FILE (or on standard input).
+    """Replace the mask_labels of a draft by those in FILE, or from standard input.
 
     FILE holds {"_all_": [{"value": [0, 0, 0], "labels": ["background"]}], "MASK ID": [...]}, or such a list alone.
 
@@ -51,14 +51,14 @@ def labels_set(db: str, dataset: str, version: str | None, file: Any) -> None:
         with masksdb.connect(db, create=False) as database:
             target = database.version(dataset, version)
             target.set_metadata({**target.get_metadata(), "mask_labels": mask_labels})
-            told = f"{dataset}/{target.version_name}: mask_labels set"
+            done = f"{dataset}/{target.version_name}: mask_labels set"
     except (ValueError, UnicodeDecodeError) as error:
         raise MasksDBError(f"{name}: {error}") from None
-    click.echo(told, err=True)
+    click.echo(done, err=True)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a key stands there twice, among {', '.join(map(repr, found))}")
-    return found
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"a key stands there twice, among {', '.join(map(repr, values))}")
+    return values

@@ -10,7 +10,7 @@ from masksdb.cli.options import DATABASE
 
 @click.group("media")
 def media_group() -> None:
-    """Where masks and images are fetched from."""
+    """Say where masks and images are fetched from."""
 
 
 @media_group.command("map")
@@ -18,9 +18,9 @@ def media_group() -> None:
 @click.argument("prefix")
 @click.argument("target")
 def media_map(db: str, prefix: str, target: str) -> None:
-    """Read what begins with PREFIX from TARGET instead, such as a local copy of a bucket.
+    """Fetch URIs that start with PREFIX from TARGET instead, such as a local copy of a bucket.
 
-    The longest prefix that fits counts, once. What frames say, and exports, stays as it is.
+    Of several prefixes that match, the longest is replaced, once. The URIs in the tables and in exports do not change.
 
     \b
     masksdb media map cars.duckdb https://s3.amazonaws.com/cars/ /data/cars/

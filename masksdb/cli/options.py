@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DATABASE = click.argument("db", type=click.Path())
 
 NOTES = 10
-"""Notes that are printed."""
+"""The most notes that are printed."""
 
 ROW_FORMATS = ["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
 
@@ -22,6 +22,18 @@ ROW_FORMATS = ["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
 def dataset_option(command: Command) -> Command:
     """``--dataset``, which names the dataset."""
     return click.option("--dataset", metavar="NAME", required=True, help="The dataset.")(command)
+
+
+def scope_options(command: Command) -> Command:
+    """``--dataset`` and ``--version``, which narrow a command down; without them it works on everything."""
+
+    def refuse_version_alone(context: click.Context, _parameter: click.Parameter, version: str | None) -> str | None:
+        if version is not None and context.params.get("dataset") is None:
+            raise click.UsageError("'--version' needs '--dataset', which names the dataset of the version.")
+        return version
+
+    version = click.option("--version", metavar="NAME", callback=refuse_version_alone, help="Only this version of it.")
+    return click.option("--dataset", metavar="NAME", is_eager=True, help="Only this dataset.")(version(command))
 
 
 def version_option(command: Command) -> Command:
@@ -32,19 +44,21 @@ def version_option(command: Command) -> Command:
 
 def output_options(command: Command) -> Command:
     """``--format`` and ``-o``, which say how and where rows are written."""
-    command = click.option("-o", "--output", type=click.Path(), help="Write to this file.")(command)
+    command = click.option("-o", "--output", type=click.Path(), help="Write to this file instead of standard output.")(
+        command
+    )
     return click.option(
         "--format",
         "format_",
         type=click.Choice(ROW_FORMATS),
         default="table",
         show_default=True,
-        help="Form of the rows.",
+        help="How the rows are written.",
     )(command)
 
 
 def echo_notes(notes: Sequence[str]) -> None:
-    """Tell a person the first of some notes, and how many there are more."""
+    """Print the first notes for a person, and how many more there are."""
     for note in notes[:NOTES]:
         click.echo(f"Note: {note}", err=True)
     if len(notes) > NOTES:

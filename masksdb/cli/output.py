@@ -17,6 +17,8 @@ from masksdb.store.files import replacing
 if TYPE_CHECKING:
     import duckdb
 
+RowFormat = Literal["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
+"""How query results are written."""
 
 CELL_WIDTH = 80
 
@@ -147,7 +149,3 @@ def _cell(value: str | None, markdown: bool) -> str:
 
 def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)
-
-
-RowFormat = Literal["table", "json", "jsonl", "csv", "markdown", "parquet", "arrow"]
-"""How query results are written."""

@@ -18,14 +18,14 @@ from masksdb.store.files import replacing
 @click.argument("frame_ids", metavar="FRAME_ID...", nargs=-1, required=True)
 @dataset_option
 @version_option
-@click.option("-o", "--output", type=click.Path(), required=True, help="Picture to write, such as overlay.png.")
-@click.option("--mask", metavar="ID", help="Only the mask of this id.")
+@click.option("-o", "--output", type=click.Path(), required=True, help="The picture to write, such as overlay.png.")
+@click.option("--mask", metavar="ID", help="Draw only the masks of this id.")
 @click.option(
     "--opacity",
     type=click.FloatRange(0, 1),
     default=OPACITY,
     show_default=True,
-    help="How much of a pixel is its label's colour.",
+    help="Share of a label's colour in a pixel, from 0 to 1.",
 )
 def render(
     db: str,
@@ -36,7 +36,7 @@ def render(
     mask: str | None,
     opacity: float,
 ) -> None:
-    """Draw frames under their masks, with a legend; several frames side by side.
+    """Draw frames with their masks over them and a legend; several frames side by side.
 
     \b
     masksdb render cars.duckdb f17 f18 --dataset cars -o overlay.png

@@ -1,4 +1,4 @@
-"""``masksdb split``: deal the frames of a version out to training, validation and test."""
+"""``masksdb split``: divide the frames of a version into training, validation and test."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class _Parts(click.ParamType):  # type: ignore[type-arg]  # generic in newer ver
     name = "parts"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for each in value.split(","):
-            part, _, share = each.partition("=")
+        shares: dict[str, float] = {}
+        for item in value.split(","):
+            part, _, share = item.partition("=")
             try:
                 number = float(share)
             except ValueError:
                 number = -1
-            if not part.strip() or part.strip() in found or not 0 <= number <= 1:
-                self.fail(f"{each!r}; expected NAME=SHARE,..., each name once and its share from 0 to 1", param, ctx)
-            found[part.strip()] = number
-        return found
+            if not part.strip() or part.strip() in shares or not 0 <= number <= 1:
+                self.fail(f"{item!r}; expected NAME=SHARE,..., each name once and its share from 0 to 1", param, ctx)
+            shares[part.strip()] = number
+        return shares
 
 
 @click.command("split")
@@ -35,14 +35,22 @@ class _Parts(click.ParamType):  # type: ignore[type-arg]  # generic in newer ver
 @dataset_option
 @version_option
 @click.option(
-    "--by", default="context_id", show_default=True, metavar="EXPR", help="SQL; frames of one value stay together."
+    "--by",
+    default="context_id",
+    show_default=True,
+    metavar="EXPR",
+    help="SQL over a frame; frames with the same value stay together.",
 )
 @click.option(
-    "--parts", type=_Parts(), required=True, metavar="NAME=SHARE,...", help="The parts and their shares, 1 in all."
+    "--parts",
+    type=_Parts(),
+    required=True,
+    metavar="NAME=SHARE,...",
+    help="The parts and their shares, which sum up to 1.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="What the order of the groups follows from.")
-@click.option("--balance", is_flag=True, help="Also share out the pixels of each class; 'masksdb analyze' first.")
-@click.option("--name", default="split", show_default=True, help="What the split is called, and what it replaces.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of the groups.")
+@click.option("--balance", is_flag=True, help="Also balance the pixels of each class; needs 'masksdb analyze' first.")
+@click.option("--name", default="split", show_default=True, help="Name of the split; it replaces a split of that name.")
 def split(
     db: str,
     dataset: str,
@@ -53,7 +61,7 @@ def split(
     balance: bool,
     name: str,
 ) -> None:
-    """Deal the frames of a version out to parts such as training, validation and test; no group is torn apart.
+    """Divide the frames of a version into parts such as training, validation and test; groups stay together.
 
     The parts are in the view frame_splits. The same seed gives the same parts on every machine.
 

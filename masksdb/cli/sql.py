@@ -18,22 +18,25 @@ from masksdb.errors import MasksDBError
 @click.command()
 @DATABASE
 @click.argument("query")
-@click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="A value for $NAME in the query.")
+@click.option(
+    "-p", "parameters", metavar="NAME=VALUE", multiple=True, help="The value of $NAME in the query; may be repeated."
+)
 @click.option("--write", is_flag=True, help="Open the database for writing.")
 @output_options
 def sql(db: str, query: str, parameters: tuple[str, ...], write: bool, format_: RowFormat, output: str | None) -> None:
-    """Run SQL; QUERY '-' reads it from standard input, several statements ending in ';' included.
+    """Run SQL: one statement, or several that end in ';'. QUERY '-' reads them from standard input.
 
-    A value that is a JSON number, true, false, null, list, object or "string" is bound as such, any other as text.
+    A value of -p that is JSON (a number, true, false, null, a list, an object, a "string") is bound as that; any other
+    is bound as text.
 
     \b
     masksdb sql cars.duckdb 'SELECT * FROM mask_rois WHERE dataset = $d' -p d=cars
     masksdb sql cars.duckdb 'SELECT * FROM dataset_frames WHERE frame_id = $f' -p 'f="7"'
     """
-    values = dict(_parameter(each) for each in parameters)
-    text = sys.stdin.read() if query == "-" else query
+    values = dict(_parameter(text) for text in parameters)
+    script = sys.stdin.read() if query == "-" else query
     with masksdb.connect(db, read_only=not write, create=False) as database, output_to(output) as out:
-        for number, relation in enumerate(database.run_script(text, values)):
+        for number, relation in enumerate(database.run_script(script, values)):
             if number and format_ in ("parquet", "arrow"):
                 raise MasksDBError(f"SQL: a second result, and --format {format_} writes one; run one query at a time")
             write_rows(relation, format_, out)
@@ -52,7 +55,12 @@ def _parameter(text: str) -> tuple[str, Any]:
 @click.command()
 @DATABASE
 @click.option(
-    "--format", "format_", type=click.Choice(ROW_FORMATS), default="table", show_default=True, help="Form of the rows."
+    "--format",
+    "format_",
+    type=click.Choice(ROW_FORMATS),
+    default="table",
+    show_default=True,
+    help="How the rows are written.",
 )
 def info(db: str, format_: RowFormat) -> None:
     """Show the datasets and versions of a database and how much is in them.

@@ -1,4 +1,4 @@
-"""``masksdb version``: list, make, publish, compare and delete the versions of a dataset."""
+"""``masksdb version``: list, create, publish, compare and delete the versions of a dataset."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from masksdb.cli.output import RowFormat, output_to, write_rows
 
 @click.group("version")
 def version_group() -> None:
-    """The versions of a dataset."""
+    """Work with the versions of a dataset."""
 
 
 @version_group.command("list")
 @DATABASE
-@click.option("--dataset", metavar="NAME", help="The dataset; without it all.")
+@click.option("--dataset", metavar="NAME", help="Only this dataset.")
 @output_options
 def version_list(db: str, dataset: str | None, format_: RowFormat, output: str | None) -> None:
     """List versions, oldest first.
@@ -38,11 +38,15 @@ def version_list(db: str, dataset: str | None, format_: RowFormat, output: str |
 @dataset_option
 @click.option("--version", metavar="NAME", required=True, help="The name of the new version.")
 @click.option(
-    "--parent", "parents", metavar="NAME", multiple=True, help="A published version to inherit from; the first wins."
+    "--parent",
+    "parents",
+    metavar="NAME",
+    multiple=True,
+    help="A published version to inherit from; may be repeated, the first one wins.",
 )
 @click.option("--comment", help="Free text.")
 def version_create(db: str, dataset: str, version: str, parents: tuple[str, ...], comment: str | None) -> None:
-    """Make a draft, which inherits the frames and label mapping of its parents.
+    """Create a draft that inherits the frames and the label mapping of its parents.
 
     \b
     masksdb version create cars.duckdb --dataset cars --version v2 --parent v1
@@ -57,7 +61,7 @@ def version_create(db: str, dataset: str, version: str, parents: tuple[str, ...]
 @dataset_option
 @version_option
 def version_publish(db: str, dataset: str, version: str | None) -> None:
-    """Freeze a version: from then on every write to it is refused.
+    """Freeze a version; after that every write to it is refused.
 
     \b
     masksdb version publish cars.duckdb --dataset cars --version v1
@@ -71,11 +75,11 @@ def version_publish(db: str, dataset: str, version: str | None) -> None:
 @version_group.command("snapshot")
 @DATABASE
 @dataset_option
-@click.option("--version", metavar="NAME", help="The draft; without it the only one.")
-@click.option("--name", metavar="NAME", help="What the snapshot is called; without it 'snapshot' and the time.")
-@click.option("--child", metavar="NAME", help="What the new draft is called; without it 'Current'.")
+@click.option("--version", metavar="NAME", help="The draft; needed if there are several.")
+@click.option("--name", metavar="NAME", help="Name of the snapshot; without it 'snapshot' and the time.")
+@click.option("--child", metavar="NAME", help="Name of the new draft; without it 'Current'.")
 def version_snapshot(db: str, dataset: str, version: str | None, name: str | None, child: str | None) -> None:
-    """Publish a draft under a name of its own and go on in a new draft that inherits it.
+    """Publish a draft under a name of its own and continue in a new draft that inherits from it.
 
     \b
     masksdb version snapshot cars.duckdb --dataset cars --name before-cleanup
@@ -90,9 +94,9 @@ def version_snapshot(db: str, dataset: str, version: str | None, name: str | Non
 @DATABASE
 @dataset_option
 @click.option("--version", metavar="NAME", required=True, help="The version.")
-@click.option("--force", is_flag=True, help="Even if it is published.")
+@click.option("--force", is_flag=True, help="Delete it even if it is published.")
 def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
-    """Delete a draft, or with --force a published version, that no other inherits from.
+    """Delete a draft, or with --force a published version, unless another version inherits from it.
 
     \b
     masksdb version delete cars.duckdb --dataset cars --version attempt
@@ -113,7 +117,7 @@ def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
     type=click.Choice(["summary", *ROW_FORMATS]),
     default="summary",
     show_default=True,
-    help="A few lines for people, or a row for each difference.",
+    help="A few lines for people, or one row per difference.",
 )
 def version_diff(
     db: str, dataset: str, from_version: str, to_version: str, format_: RowFormat | Literal["summary"]

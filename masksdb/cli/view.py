@@ -15,7 +15,7 @@ _LIST = "SELECT dataview_id, name, created_at, frozen_at, frozen_hash FROM datav
 
 @click.group("view")
 def view_group() -> None:
-    """Queries saved by name; DataView.store() in Python saves one."""
+    """Work with queries that are saved by name; DataView.store() in Python saves one."""
 
 
 @view_group.command("list")
@@ -35,7 +35,7 @@ def view_list(db: str, format_: RowFormat, output: str | None) -> None:
 @DATABASE
 @click.argument("name")
 def view_show(db: str, name: str) -> None:
-    """Print what a view asks for and the SQL that it is; what is not SQL stands there as comments.
+    """Print the definition of a view and its SQL statement; all but the statement is in comments.
 
     \b
     masksdb view show cars.duckdb night
@@ -52,9 +52,9 @@ def view_show(db: str, name: str) -> None:
 @click.argument("name")
 @output_options
 def view_run(db: str, name: str, format_: RowFormat, output: str | None) -> None:
-    """Write a row for each frame of a view, in its order, each frame once.
+    """Write one row per frame of a view, in the view's order, each frame once.
 
-    Of a frozen view it is told whether the frames are still those that it was frozen with.
+    For a frozen view it also says whether the frames are still the ones that it was frozen with.
 
     \b
     masksdb view run cars.duckdb night --format csv -o night.csv
@@ -65,19 +65,19 @@ def view_run(db: str, name: str, format_: RowFormat, output: str | None) -> None
             write_rows(view.relation(), format_, out)
         is_unchanged = view.is_unchanged()
     if is_unchanged is not None:
-        told = "the same data as when it was frozen" if is_unchanged else "other data than when it was frozen"
-        click.echo(f"{name}: {told}", err=True)
+        state = "the same data as when it was frozen" if is_unchanged else "other data than when it was frozen"
+        click.echo(f"{name}: {state}", err=True)
 
 
 @view_group.command("freeze")
 @DATABASE
 @click.argument("name")
 def view_freeze(db: str, name: str) -> None:
-    """Keep the hash of what a view gives now, so that a later run can tell whether it is still the same data.
+    """Store a hash of the frames of a view, so that a later run can say whether they are still the same.
 
     \b
     masksdb view freeze cars.duckdb night
     """
     with masksdb.connect(db, create=False) as database:
-        found = masksdb.DataView.get(dataview_name=name, database=database).freeze()
-        click.echo(f"{name}: frozen with the hash {found}", err=True)
+        digest = masksdb.DataView.get(dataview_name=name, database=database).freeze()
+        click.echo(f"{name}: frozen with the hash {digest}", err=True)

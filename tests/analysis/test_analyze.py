@@ -228,6 +228,7 @@ COVERAGE = """
 import json, sys, duckdb
 query = "SELECT class_labels[1], round(avg(coverage), 3) FROM mask_roi_regions GROUP BY ALL ORDER BY ALL"
 with duckdb.connect(sys.argv[1], read_only=True) as plain:
+    plain.execute("SET enable_progress_bar = false")
     print(json.dumps([duckdb.__version__, "masksdb" in sys.modules, plain.execute(query).fetchall()]))
 """
 

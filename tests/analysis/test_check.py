@@ -264,6 +264,7 @@ def test_export_and_import_keep_the_findings(faulty: Path, tmp_path: Path) -> No
 READ = """
 import json, sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as plain:
+    plain.execute("SET enable_progress_bar = false")
     rows = plain.execute('SELECT "check", count(*) FROM version_findings GROUP BY ALL').fetchall()
 print(json.dumps([duckdb.__version__, dict(rows)]))
 """

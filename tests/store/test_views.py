@@ -190,6 +190,7 @@ def test_export_and_import_of_the_whole_database_keep_every_view(street: Path, t
 MOVE = """
 import sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as plain:
+    plain.execute("SET enable_progress_bar = false")
     plain.execute(f"EXPORT DATABASE '{sys.argv[2]}'")
 with duckdb.connect() as other:
     other.execute(f"IMPORT DATABASE '{sys.argv[2]}'")
@@ -214,6 +215,7 @@ def test_the_oldest_client_exports_and_imports_every_view(street: Path, tmp_path
 READ = """
 import json, sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as plain:
+    plain.execute("SET enable_progress_bar = false")
     counts = {view: len(plain.execute("FROM " + view).fetchall()) for view in sys.argv[2:]}
 print(json.dumps([duckdb.__version__, "masksdb" in sys.modules, counts]))
 """
