@@ -18,9 +18,9 @@ import pyarrow as pa
 from masksdb.errors import MasksDBError, UsageError
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.mask_cache import facts_cache
-from masksdb.pixels.masks import NO_SAMPLE, RED, SAMPLE, MaskFacts, MaskRef
+from masksdb.pixels.masks import NO_SAMPLE, RED, MaskFacts, MaskRef
 from masksdb.pixels.media import Located, locate
-from masksdb.pixels.selection import combined
+from masksdb.pixels.selection import combined, distances
 from masksdb.pixels.settings import LOSSY_TOLERANCE
 from masksdb.store.engine import Engine
 from masksdb.store.sql import statement
@@ -273,25 +273,17 @@ def _snapped(facts: MaskFacts, declared: Values, tolerance: int) -> _Stored:
     counts for none, and the first declared of several that are as near is the one.
     """
     values = [value for value in declared if len(value) != 1 or facts.image.has_sample]
-    distances = np.array([_distance(facts, value) for value in values]).reshape(len(values), len(facts.colours))
+    differences = np.array([distances(facts, value) for value in values]).reshape(len(values), len(facts.colours))
     region = np.full(len(facts.colours), -1, np.int64)
     if values:
-        nearest = distances.argmin(axis=0)
-        is_near = distances.min(axis=0) <= tolerance
+        nearest = differences.argmin(axis=0)
+        is_near = differences.min(axis=0) <= tolerance
         used, ids = np.unique(nearest[is_near], return_inverse=True)
         region[is_near] = ids
         values = [values[index] for index in used]
     colours = np.array([_colour(facts, value) for value in values], np.int64).reshape(-1, 5)
     sizes = np.array([combined(facts.sizes[region == index]) for index in range(len(values))]).reshape(-1, 7)
     return _Stored(colours, sizes, region, int(facts.regions.area[region < 0].sum()))
-
-
-def _distance(facts: MaskFacts, value: tuple[int, ...]) -> Integers:
-    first = SAMPLE if len(value) == 1 else RED
-    wanted = np.array(value)
-    differences = np.abs(facts.colours[:, first : first + len(value)] - wanted)
-    found: Integers = np.where(wanted == -1, 0, differences).max(axis=1)
-    return found
 
 
 def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from masksdb.errors import MasksDBError
 from masksdb.pixels.mask_cache import Result, facts_cache
-from masksdb.pixels.masks import ALPHA, RED, SAMPLE, MaskFacts, MaskRef
+from masksdb.pixels.masks import RED, MaskFacts, MaskRef
 from masksdb.pixels.media import locate
 from masksdb.pixels.regions import joint_histogram
 from masksdb.store.engine import Engine
@@ -188,15 +188,8 @@ def _shared(pair: _Pair, left: MaskFacts, right: MaskFacts) -> _Shared:
             f"{pair.left.uri}: {len(pixels):,} pairs of values with {pair.right.uri}; of masks {MOST_VALUES:,} at most"
         )
     colours_a, colours_b = left.colours[of_left], right.colours[of_right]
-    stored_a, stored_b = colours_a[:, _stored_columns(left)], colours_b[:, _stored_columns(right)]
+    stored_a, stored_b = colours_a[:, left.stored_columns], colours_b[:, right.stored_columns]
     return _Shared(stored_a, stored_b, colours_a[:, RED:], colours_b[:, RED:], pixels)
-
-
-def _stored_columns(facts: MaskFacts) -> slice:
-    """Where in the rows of a mask's colours its values as stored are; see :meth:`MaskFacts.stored_values`."""
-    if facts.image.has_sample:
-        return slice(SAMPLE, RED)
-    return slice(RED, ALPHA if facts.has_no_alpha else ALPHA + 1)
 
 
 def _values_table(shared: Mapping[int, _Shared]) -> pa.Table:

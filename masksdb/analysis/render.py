@@ -21,7 +21,8 @@ from masksdb.analysis.settings import OPACITY
 from masksdb.errors import MaskDecodeError, MasksDBError, NotFoundError, UsageError
 from masksdb.pixels import rle
 from masksdb.pixels.mask_cache import facts_cache
-from masksdb.pixels.masks import ALPHA, RED, MaskFacts, MaskImage, MaskRef, nearest_places
+from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef, nearest_places
+from masksdb.pixels.painting import Layer, layer_of_run_lengths, no_places, topmost
 from masksdb.pixels.read import read_images
 from masksdb.pixels.selection import select
 from masksdb.pixels.settings import LOSSY_TOLERANCE
@@ -75,20 +76,36 @@ class _Region(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """What lies on a picture: for each pixel the number of a region, 0 for none, and how much of it is there.
+class _Overlay:
+    """A layer of regions on a picture.
 
     Attributes:
-        numbers: shape (height, width), int32.
+        layer: the regions, by their numbers.
+        opacity: for each distinct value of the mask its opacity, float32, 0..1.
+        height: pixels.
+        width: pixels.
+    """
+
+    layer: Layer
+    opacity: npt.NDArray[np.float32]
+    height: int
+    width: int
+
+    def scaled(self, height: int, width: int) -> _Overlay:
+        rows, columns = nearest_places(self.height, height), nearest_places(self.width, width)
+        return _Overlay(self.layer.cut(lambda pixels: pixels[rows[:, None], columns]), self.opacity, height, width)
+
+
+class _Top(NamedTuple):
+    """What is seen of overlays from above: the number of the topmost region of each pixel, 0 for none, and its opacity.
+
+    Attributes:
+        numbers: shape (height, width), unsigned.
         opacity: shape (height, width), float32, 0..1.
     """
 
-    numbers: npt.NDArray[np.int32]
+    numbers: npt.NDArray[Any]
     opacity: npt.NDArray[np.float32]
-
-    def scaled(self, height: int, width: int) -> _Layer:
-        rows, columns = nearest_places(self.numbers.shape[0], height), nearest_places(self.numbers.shape[1], width)
-        return _Layer(self.numbers[rows[:, None], columns], self.opacity[rows[:, None], columns])
 
 
 def label_colours(labels: Iterable[str]) -> dict[str, tuple[int, int, int]]:
@@ -165,9 +182,9 @@ def render(
             for number, region in enumerate(regions, 1)
             if (region.frame_key, region.source_index) == (source.frame_key, source.source_index)
         }
-        layers = _layers(own, engine)
-        ground = _ground(background, source, layers, TILE if len(sources) > 1 else LARGE)
-        top = _flattened(layers, ground.shape[0], ground.shape[1])
+        overlays = _overlays(own, engine)
+        ground = _ground(background, source, overlays, TILE if len(sources) > 1 else LARGE)
+        top = _top(overlays, ground.shape[0], ground.shape[1])
         drawn |= {regions[number - 1].label for number in np.unique(top.numbers).tolist() if number}
         title = _title(source, background, len(sources) > len(set(frame_ids)))
         tiles.append((title, _mixed(ground, top, palette, opacity)))
@@ -204,62 +221,57 @@ def _label(labels: Sequence[str] | None) -> str:
     return ", ".join(labels or []) or _UNLABELLED
 
 
-def _layers(regions: Mapping[int, _Region], engine: Engine) -> list[_Layer]:
-    """What lies on one picture, the lowest first; the regions of one mask in one layer.
+def _overlays(regions: Mapping[int, _Region], engine: Engine) -> list[_Overlay]:
+    """The layers on one picture: of each mask its regions, and of each size those with run lengths of their own.
 
     Args:
-        regions: the regions by their numbers.
+        regions: the regions by their numbers, in painting order.
         engine: the database.
     """
-    layers = []
     by_mask: dict[MaskRef, dict[int, _Region]] = {}
+    own: dict[tuple[int, int], dict[int, rle.Counts]] = {}
     for number, region in regions.items():
         if region.rle is not None:
             height, width = region.rle["size"]
-            pixels = rle.to_pixels(rle.decode_counts(region.rle["counts"]), height, width)
-            layers.append(_Layer(pixels.astype(np.int32) * number, np.ones(pixels.shape, np.float32)))
+            own.setdefault((height, width), {})[number] = rle.decode_counts(region.rle["counts"])
         elif region.mask is not None:
             by_mask.setdefault(MaskRef(region.mask["uri"], region.mask["timestamp"]), {})[number] = region
+    overlays = []
+    for (height, width), counts in own.items():
+        layer = layer_of_run_lengths(counts, height, width)
+        overlays.append(_Overlay(layer, np.ones(len(layer.places), np.float32), height, width))
     for ref, facts in zip(by_mask, facts_cache.get(list(by_mask), engine.settings), strict=True):
         if isinstance(facts, MasksDBError):
             raise facts
-        layers.append(_mask_layer(ref, by_mask[ref], facts))
-    return layers
+        overlays.append(_mask_overlay(ref, by_mask[ref], facts))
+    return overlays
 
 
-def _mask_layer(ref: MaskRef, regions: Mapping[int, _Region], facts: MaskFacts) -> _Layer:
+def _mask_overlay(ref: MaskRef, regions: Mapping[int, _Region], facts: MaskFacts) -> _Overlay:
     """The regions of one mask; those without a value are all of it, as opaque as the mask says."""
-    number_of = np.zeros(len(facts.colours), np.int32)
-    opacity_of = np.ones(len(facts.colours), np.float32)
+    places = no_places(len(facts.colours), max(regions))
+    opacity = np.ones(len(facts.colours), np.float32)
     for number, region in regions.items():
         if region.mask_value is None:
-            number_of[:], opacity_of = number, _opacity(facts)
+            places[:], opacity = number, facts.opacity.astype(np.float32)
             continue
         # A value that means nothing in this mask is the matter of queries; here it has no pixels.
         with contextlib.suppress(MaskDecodeError):
             tolerance = LOSSY_TOLERANCE if facts.image.is_lossy else 0
-            number_of[select(facts, region.mask_value, tolerance, ref.uri)] = number
-    shape = (facts.regions.height, facts.regions.width)
-    pixels = facts.regions.runs.pixels()
-    return _Layer(number_of[pixels].reshape(shape), opacity_of[pixels].reshape(shape))
-
-
-def _opacity(facts: MaskFacts) -> npt.NDArray[np.float32]:
-    """The opacity of each distinct value: its alpha where the mask has some, else its grey level."""
-    is_opaque = facts.has_no_alpha and bool((facts.colours[:, ALPHA] == facts.image.maximum).all())
-    levels = facts.colours[:, RED:ALPHA].mean(axis=1) if is_opaque else facts.colours[:, ALPHA]
-    return (levels / facts.image.maximum).astype(np.float32)
+            places[select(facts, region.mask_value, tolerance, ref.uri)] = number
+    places[opacity == 0] = 0
+    return _Overlay(Layer(places, facts.regions), opacity, facts.regions.height, facts.regions.width)
 
 
 def _ground(
-    background: MaskImage | MasksDBError, source: _Source, layers: Sequence[_Layer], limit: int
+    background: MaskImage | MasksDBError, source: _Source, overlays: Sequence[_Overlay], limit: int
 ) -> Pixels:  # fmt: skip
     """The picture of a source, shape (height, width, 3), or a neutral ground of its size, neither tiny nor huge."""
     if isinstance(background, MaskImage):
         pixels = background.displayed()
     else:
         given = (source.height, source.width) if source.height and source.width else (240, 320)
-        size = max((layer.numbers.shape for layer in layers), default=given)
+        size = max(((overlay.height, overlay.width) for overlay in overlays), default=given)
         pixels = np.full((*size, 3), _NEUTRAL, np.uint8)
     height, width = pixels.shape[:2]
     longer = max(height, width)
@@ -268,24 +280,24 @@ def _ground(
     return pixels[rows[:, None], columns]
 
 
-def _flattened(layers: Sequence[_Layer], height: int, width: int) -> _Layer:
-    """Layers as they look from above, scaled to a size."""
-    numbers, opacity = np.zeros((height, width), np.int32), np.zeros((height, width), np.float32)
-    for layer in layers:
-        scaled = layer.scaled(height, width)
-        is_there = (scaled.numbers > 0) & (scaled.opacity > 0)
-        numbers[is_there] = scaled.numbers[is_there]
-        opacity[is_there] = scaled.opacity[is_there]
-    return _Layer(numbers, opacity)
+def _top(overlays: Sequence[_Overlay], height: int, width: int) -> _Top:
+    """What is seen of overlays from above, scaled to a size."""
+    scaled = [overlay.scaled(height, width) for overlay in overlays]
+    numbers = topmost([each.layer for each in scaled]) if scaled else np.zeros((height, width), np.uint8)
+    opacity = np.zeros((height, width), np.float32)
+    for overlay in scaled:
+        is_seen = (overlay.layer.spread(overlay.layer.places) == numbers) & (numbers > 0)
+        opacity[is_seen] = overlay.layer.spread(overlay.opacity)[is_seen]
+    return _Top(numbers, opacity)
 
 
-def _mixed(ground: Pixels, layer: _Layer, palette: npt.NDArray[np.float32], opacity: float) -> Image.Image:
-    """A picture under a layer; a region is opaque along its edges, so that two of one colour are two."""
-    numbers = layer.numbers
+def _mixed(ground: Pixels, top: _Top, palette: npt.NDArray[np.float32], opacity: float) -> Image.Image:
+    """A picture under its regions; a region is opaque along its edges, so that two of one colour are two."""
+    numbers = top.numbers
     is_edge = np.zeros(numbers.shape, np.bool_)
     is_edge[:, 1:] |= numbers[:, 1:] != numbers[:, :-1]
     is_edge[1:] |= numbers[1:] != numbers[:-1]
-    share = np.where(is_edge & (numbers > 0) & (opacity > 0), 1, opacity) * layer.opacity
+    share = np.where(is_edge & (numbers > 0) & (opacity > 0), 1, opacity) * top.opacity
     mixed = ground * (1 - share[:, :, None]) + palette[numbers] * share[:, :, None]
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
 

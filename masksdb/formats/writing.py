@@ -19,6 +19,7 @@ from masksdb.errors import MasksDBError
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.masks import MaskFacts
 from masksdb.pixels.media import locate
+from masksdb.pixels.painting import Layer, layer_of_run_lengths, no_places, paint
 from masksdb.pixels.settings import Settings
 
 
@@ -154,33 +155,18 @@ class OutFrame:
 
     def paint(self, numbers: Sequence[int], ground: int = 0) -> Numbers:
         """The regions as an array of shape (height, width), each as its number, the later over the earlier."""
-        painted = np.full(self.height * self.width, ground, np.int32)
-        start = 0
-        while start < len(self.regions):
-            first = self.regions[start]
-            stop = start + 1
-            while first.facts is not None and stop < len(self.regions) and self.regions[stop].facts is first.facts:
-                stop += 1
-            if first.facts is None:
-                painted.reshape(self.height, self.width)[first.pixels()] = numbers[start]
-            else:
-                self._paint_mask(painted, first.facts, self.regions[start:stop], numbers[start:stop])
-            start = stop
-        return painted.reshape(self.height, self.width)
-
-    def _paint_mask(
-        self, painted: Numbers, facts: MaskFacts, regions: Sequence[Region], numbers: Sequence[int]
-    ) -> None:  # fmt: skip
-        number_of = np.zeros(len(facts.colours), np.int32)
-        is_covered = np.zeros(len(facts.colours), np.bool_)
-        for region, number in zip(regions, numbers, strict=True):
-            number_of[region.selected] = number
-            is_covered |= region.selected  # type: ignore[arg-type]  # a region of a mask has it
-        runs = facts.regions.runs
-        lengths = np.diff(runs.starts, append=runs.total)
-        np.copyto(
-            painted, np.repeat(number_of[runs.values], lengths), where=np.repeat(is_covered[runs.values], lengths)
-        )
+        layers: dict[int | None, Layer] = {}
+        own: dict[int, rle.Counts] = {}
+        for place, region in enumerate(self.regions, 1):
+            facts = region.facts
+            if facts is None:
+                own[place] = region.counts
+                continue
+            places = no_places(len(facts.colours), len(self.regions))
+            layers.setdefault(id(facts), Layer(places, facts.regions)).places[region.selected] = place
+        if own or not layers:
+            layers[None] = layer_of_run_lengths(own, self.height, self.width)
+        return paint(list(layers.values()), np.array([ground, *numbers], np.int32))
 
 
 class Place(NamedTuple):

@@ -153,14 +153,30 @@ class MaskFacts:
         return np.column_stack([self.regions.area, self.regions.geometry])
 
     @property
+    def opacity(self) -> npt.NDArray[np.float64]:
+        """The opacity of each value, 0..1: its alpha where the mask has some, else its grey level or mean colour."""
+        alpha = self.colours[:, ALPHA]
+        is_plain = self.has_no_alpha and bool((alpha == self.image.maximum).all())
+        levels: npt.NDArray[Any] = self.colours[:, RED:ALPHA].mean(axis=1) if is_plain else alpha
+        shares: npt.NDArray[np.float64] = levels / self.image.maximum
+        return shares
+
+    @property
+    def stored_columns(self) -> slice:
+        """The columns of :attr:`colours` that are the values as stored."""
+        if self.image.has_sample:
+            return slice(SAMPLE, RED)
+        return slice(RED, ALPHA if self.has_no_alpha else ALPHA + 1)
+
+    @property
     def pixels(self) -> int:
         """Pixels of the mask."""
         return self.regions.height * self.regions.width
 
     def stored_values(self) -> list[list[int]]:
         """The distinct values as stored: [index], [grey], [r, g, b] or [r, g, b, a]."""
-        columns = slice(SAMPLE, RED) if self.image.has_sample else slice(RED, ALPHA if self.has_no_alpha else ALPHA + 1)
-        return [[int(number) for number in row] for row in self.colours[:, columns]]
+        rows: list[list[int]] = self.colours[:, self.stored_columns].tolist()
+        return rows
 
     @property
     def has_no_alpha(self) -> bool:

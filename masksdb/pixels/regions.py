@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,10 @@ class Runs:
         """The index of the value of every pixel, flat, shape (total,)."""
         return np.repeat(self.values, np.diff(self.starts, append=self.total))
 
+    def spread(self, by_value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """For every pixel the element of an array that belongs to its value, flat, shape (total,)."""
+        return np.repeat(by_value[self.values], np.diff(self.starts, append=self.total))
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -71,11 +76,15 @@ class Regions:
         """The mask as runs in reading order, which may go on into the next rows."""
         return Runs(self.starts, _index(self.run_codes, self.codes), self.height * self.width)
 
+    @property
+    def index(self) -> Codes:
+        """For every pixel the index of its value, shape (height, width)."""
+        return self.runs.pixels().reshape(self.height, self.width)
+
     @cached_property
     def columns(self) -> Runs:
         """The columns of the mask, one after the other, as runs."""
-        pixels = self.runs.pixels().reshape(self.height, self.width)
-        flat = np.ascontiguousarray(pixels.T).reshape(-1)
+        flat = np.ascontiguousarray(self.index.T).reshape(-1)
         starts = _starts(flat, 1)
         return Runs(starts, flat[starts], len(flat))
 

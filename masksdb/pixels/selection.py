@@ -36,6 +36,19 @@ def select(facts: MaskFacts, value: Sequence[int], tolerance: int, uri: str) -> 
     return flags
 
 
+def distances(facts: MaskFacts, value: Sequence[int]) -> Integers:
+    """By how much each of a mask's distinct values differs from a value, in the channel that differs most.
+
+    Args:
+        facts: the mask.
+        value: as :func:`select` takes it.
+    """
+    first, numbers = SAMPLE if len(value) == 1 else RED, np.array(value)
+    differences = np.abs(facts.colours[:, first : first + len(value)] - numbers)
+    largest: Integers = np.where(numbers == NONE, 0, differences).max(axis=1)
+    return largest
+
+
 def no_sample(facts: MaskFacts) -> str:
     """Why a mask has no single raw sample."""
     what = (

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from masksdb.errors import MasksDBError, UsageError
-from masksdb.pixels.class_masks import Array, Cut, Region, class_mask
+from masksdb.pixels.class_masks import ClassRegion, class_mask
 from masksdb.pixels.masks import MaskImage, MaskRef, nearest_places
+from masksdb.pixels.painting import Array, Cut
 from masksdb.pixels.read import read_images
 from masksdb.pixels.settings import Settings
 from masksdb.store.engine import Engine
@@ -123,7 +124,7 @@ class FrameArrays(Sequence[dict[str, Any]]):
         self.epoch = epoch
 
     def _read(self, place: int, item: Mapping[str, Any]) -> tuple[Array | None, Array]:
-        regions = [Region.of(each) for each in item["regions"]]
+        regions = [ClassRegion.of(each) for each in item["regions"]]
         refs = dict.fromkeys(each.ref for each in regions if each.ref is not None)
         source = None
         if self.options.images and item["source_uri"] is not None:
@@ -173,7 +174,7 @@ def _name(item: Mapping[str, Any]) -> str:
 
 
 def _shape(
-    item: Mapping[str, Any], image: MaskImage | None, masks: Mapping[MaskRef, MaskImage], regions: Sequence[Region]
+    item: Mapping[str, Any], image: MaskImage | None, masks: Mapping[MaskRef, MaskImage], regions: Sequence[ClassRegion]
 ) -> tuple[int, int]:
     """The height and width of an image and all its masks."""
     shapes = {f"the mask {ref.uri}": each.samples.shape[:2] for ref, each in masks.items()}

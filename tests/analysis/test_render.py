@@ -159,6 +159,23 @@ def test_run_lengths_of_a_roi_itself_are_drawn(db: masksdb.Database, add: Callab
     assert (drawn(db, 24, 32, opacity=1) == expected).all(), "beside no media_root, so without its source"
 
 
+def test_rois_are_drawn_in_their_order_whatever_they_lie_in(
+    db: masksdb.Database, add: Callable[..., None], tmp_path: Path
+) -> None:
+    other = np.random.default_rng(8).integers(0, 4, IDS.shape).astype(np.uint8)
+    add("f", SOURCE, {"a": IDS, "b": other}, [(["p"], "a", [1]), (["q"], "b", [2]), (["r"], "a", [3])])
+    frame = db.get_frame("d", None, "f")
+    own = {"label": ["s"], "rle": reference.coco_rle((IDS == 3) & (other == 1))}
+    first = {"label": ["t"], "rle": reference.coco_rle(IDS != 0)}
+    db.ingest([{**frame, "rois": [first, *frame["rois"], own]}], dataset="d", media_root=str(tmp_path))
+    colours = label_colours(["p", "q", "r", "s", "t"])
+    expected = SOURCE.copy()
+    for label, flags in (("t", IDS != 0), ("p", IDS == 1), ("q", other == 2), ("r", IDS == 3)):
+        expected[flags] = colours[label]
+    expected[(IDS == 3) & (other == 1)] = colours["s"]
+    assert (drawn(db, 24, 32, opacity=1) == expected).all()
+
+
 def test_rois_without_pixels_are_no_trouble(db: masksdb.Database, add: Callable[..., None]) -> None:
     none: list[tuple[list[str], str, Any]] = [(["car"], "gone", None), ([], "m", [77]), (["all"], "m", [1, 2, 3, 4])]
     add("f", SOURCE, {"m": IDS, "other": IDS}, none)

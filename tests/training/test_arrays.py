@@ -18,7 +18,7 @@ from support.common import FIXTURES
 
 import masksdb
 from masksdb import DataView, MasksDBError, UsageError
-from masksdb.pixels.class_masks import Region, class_mask
+from masksdb.pixels.class_masks import ClassRegion, class_mask
 from masksdb.pixels.masks import MaskImage, MaskRef
 
 PALETTE = np.array([[40 * (n % 3), 90 * (n % 2), n // 2, 255] for n in range(256)], np.uint8)
@@ -41,7 +41,7 @@ def mask_images() -> st.SearchStrategy[MaskImage]:
 
 
 @st.composite
-def painted(draw: st.DrawFn) -> tuple[list[Region], dict[MaskRef, MaskImage]]:
+def painted(draw: st.DrawFn) -> tuple[list[ClassRegion], dict[MaskRef, MaskImage]]:
     images = {MaskRef(f"{n}.png"): draw(mask_images()) for n in range(draw(st.integers(1, 2)))}
     regions = []
     for _ in range(draw(st.integers(0, 6))):
@@ -50,16 +50,16 @@ def painted(draw: st.DrawFn) -> tuple[list[Region], dict[MaskRef, MaskImage]]:
         if kind == "rle":
             flags = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 2, (6, 5), np.uint8)
             counts = coco.encode(np.asfortranarray(flags))["counts"].decode()
-            regions.append(Region(number, rle={"size": [6, 5], "counts": counts}))
+            regions.append(ClassRegion(number, rle={"size": [6, 5], "counts": counts}))
         elif kind == "poly":
             points = draw(st.lists(st.integers(0, 6), min_size=6, max_size=6))
-            regions.append(Region(number, poly=points))
+            regions.append(ClassRegion(number, poly=points))
         else:
             ref = draw(st.sampled_from(list(images)))
             unit = 257 if images[ref].depth == 16 else 1
             parts = st.sampled_from([-1, 0, 1 * unit, 2 * unit, 40, 90])
             length = draw(st.sampled_from([1, 3, 4] if images[ref].has_sample else [3, 4]))
-            regions.append(Region(number, ref, draw(st.lists(parts, min_size=length, max_size=length))))
+            regions.append(ClassRegion(number, ref, draw(st.lists(parts, min_size=length, max_size=length))))
     return regions, images
 
 
@@ -76,7 +76,7 @@ def displayed(image: MaskImage) -> Any:
     return samples if samples.shape[2] == 4 else np.concatenate([samples, full], axis=2)
 
 
-def by_painting(regions: list[Region], images: dict[MaskRef, MaskImage], void: int) -> Any:
+def by_painting(regions: list[ClassRegion], images: dict[MaskRef, MaskImage], void: int) -> Any:
     found = np.full((6, 5), void, np.int64)
     for region in regions:
         if region.rle is not None:
@@ -97,7 +97,7 @@ def by_painting(regions: list[Region], images: dict[MaskRef, MaskImage], void: i
 @given(painted(), st.sampled_from([255, 0, -100]))
 @settings(max_examples=300, deadline=None)
 def test_a_class_mask_is_what_painting_in_order_gives(
-    case: tuple[list[Region], dict[MaskRef, MaskImage]], void: int
+    case: tuple[list[ClassRegion], dict[MaskRef, MaskImage]], void: int
 ) -> None:
     regions, images = case
     expected = by_painting(regions, images, void)
@@ -113,8 +113,8 @@ def test_a_class_mask_is_what_painting_in_order_gives(
 def test_more_regions_than_a_byte_counts() -> None:
     image = MaskImage(np.arange(300, dtype=np.uint16).reshape(6, 50), "grey", 16)
     ref = MaskRef("m.png")
-    own = Region(7, poly=[0, 0, 1, 0, 1, 1, 0, 1])
-    regions = [*(Region(n % 5, ref, [n]) for n in range(300)), own]
+    own = ClassRegion(7, poly=[0, 0, 1, 0, 1, 1, 0, 1])
+    regions = [*(ClassRegion(n % 5, ref, [n]) for n in range(300)), own]
     found = class_mask(regions, {ref: image}, (6, 50), lambda array: array, 255, np.uint8)
     expected = (np.arange(300) % 5).reshape(6, 50)
     expected[0, 0] = 7
@@ -124,7 +124,7 @@ def test_more_regions_than_a_byte_counts() -> None:
 def test_pixels_of_a_lossy_mask_belong_to_the_nearest_value() -> None:
     image = MaskImage(np.array([[10, 30, 60, 120]], np.uint8), "grey", is_lossy=True)
     ref = MaskRef("m.jpg")
-    regions = [Region(1, ref, [0]), Region(2, ref, [50, 50, 50])]
+    regions = [ClassRegion(1, ref, [0]), ClassRegion(2, ref, [50, 50, 50])]
     found = class_mask(regions, {ref: image}, (1, 4), lambda array: array, 255, np.uint8)
     assert found.tolist() == [[1, 2, 2, 255]]
 
@@ -132,7 +132,7 @@ def test_pixels_of_a_lossy_mask_belong_to_the_nearest_value() -> None:
 def test_a_mask_without_a_value_is_where_it_is_half_opaque() -> None:
     image = MaskImage(np.array([[[9, 0], [9, 127], [9, 128], [9, 255]]], np.uint8), "grey_alpha")
     ref = MaskRef("m.png")
-    found = class_mask([Region(4, ref)], {ref: image}, (1, 4), lambda array: array, 0, np.uint8)
+    found = class_mask([ClassRegion(4, ref)], {ref: image}, (1, 4), lambda array: array, 0, np.uint8)
     assert found.tolist() == [[0, 0, 4, 4]]
 
 

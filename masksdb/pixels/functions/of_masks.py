@@ -161,7 +161,7 @@ def mask_png(reads: MaskReads, mask: Column, value: Column, tolerance: Column | 
     from PIL import Image
 
     def row(facts: MaskFacts, flags: Flags) -> bytes:
-        pixels = flags[facts.regions.runs.pixels()].reshape(facts.regions.height, facts.regions.width)
+        pixels = flags[facts.regions.index]
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
         return file.getvalue()
@@ -263,9 +263,7 @@ def mask_alpha(reads: MaskReads, mask: Column) -> Column:
     """The opacity of a mask, 0..1: its alpha where it has some, else its grey level, or the mean of its colours."""
 
     def row(facts: MaskFacts) -> dict[str, float]:
-        is_plain = facts.has_no_alpha and bool((facts.colours[:, ALPHA] == facts.image.maximum).all())
-        levels = facts.colours[:, RED:ALPHA].mean(axis=1) if is_plain else facts.colours[:, ALPHA]
-        opacity = levels / facts.image.maximum
+        opacity = facts.opacity
         mean = float((opacity * facts.regions.area).sum() / facts.pixels)
         return {"mean": mean, "min": float(opacity.min()), "max": float(opacity.max())}
 
