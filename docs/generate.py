@@ -1,9 +1,9 @@
 """Writes what in the documentation comes from the code, so that it cannot drift: a test compares.
 
 docs/schema.md comes from the comments and columns of sql/, the lists in docs/checks.md from the comments of
-sql/views/checks/, docs/cli.md from the commands' help, the layouts in docs/formats.md from what their modules
-say, the answers in README.md, docs/pixels.md, docs/checks.md and docs/evaluation.md from running their queries
-and commands.
+sql/views/checks/, docs/cli.md from the commands' help, docs/python.md from signatures and docstrings, the layouts in
+docs/formats.md from what their modules say, the answers in README.md, docs/pixels.md, docs/checks.md and
+docs/evaluation.md from running their queries and commands.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 from PIL import Image
+from python_page import python_page
 
 import masksdb
 from masksdb.cli.app import cli
@@ -208,6 +209,7 @@ def formats_page() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/schema.md": schema_page,
     "docs/cli.md": cli_page,
+    "docs/python.md": python_page,
     "docs/formats.md": formats_page,
     "docs/pixels.md": partial(answered_page, "docs/pixels.md"),
     "docs/checks.md": checks_page,

@@ -137,9 +137,30 @@ def test_the_package_is_few_rooms_on_few_floors() -> None:
     assert (figures.circles, figures.upward) == (0, 0)
 
 
+LONG, TOO_LONG = 400, 600
+"""Lines of code, without blank lines, comments and docstrings: from where on a file asks to be split by concept."""
+
+
+def lines_of_code(path: Path) -> int:
+    """How many lines of a file have code on them."""
+    text = path.read_text()
+    if path.suffix == ".sql":
+        return sum(1 for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--"))
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body[0] = ast.Pass()
+    return len(ast.unparse(tree).splitlines())
+
+
 def test_no_file_is_too_long() -> None:
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "sql").rglob("*.sql"), *(ROOT / "tests").rglob("*.py")]
-    assert {path.name: lines for path in files if (lines := len(path.read_text().splitlines())) > 600} == {}
+    lengths = {str(path.relative_to(ROOT)): lines_of_code(path) for path in files}
+    for name in (name for name, lines in lengths.items() if lines > LONG):
+        print(f"{name}: {lengths[name]} lines of code; is there a concept in it that wants a file of its own?")
+    assert {name: lines for name, lines in lengths.items() if lines > TOO_LONG} == {}
 
 
 def test_the_public_names_are_those_of_all() -> None:

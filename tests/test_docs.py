@@ -101,3 +101,9 @@ def test_the_fixtures_are_what_their_script_writes(tmp_path: Path) -> None:
             frames.append([frame.to_ndarray(format="rgb24").tobytes() for frame in video.decode(video=0)])
     assert frames[0] == frames[1]
     assert len(frames[0]) == 10
+
+
+def test_every_public_name_is_on_the_page_on_python() -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    missing = [name for name in masksdb.__all__ if f"### {name}\n" not in page and f"`{name}` is " not in page]
+    assert missing == []
