@@ -14,13 +14,15 @@ import masksdb
 from masksdb.cli.analyze import analyze
 from masksdb.cli.check import check
 from masksdb.cli.evaluate import evaluate
-from masksdb.cli.export import export, formats
+from masksdb.cli.export import export
+from masksdb.cli.formats import formats
+from masksdb.cli.info import info
 from masksdb.cli.ingest import ingest
 from masksdb.cli.labels import labels
 from masksdb.cli.media import media_group
 from masksdb.cli.render import render
 from masksdb.cli.split import split
-from masksdb.cli.sql import info, sql
+from masksdb.cli.sql import sql
 from masksdb.cli.version import version_group
 from masksdb.cli.view import view_group
 from masksdb.errors import MasksDBError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import masksdb
-from masksdb.cli.options import DATABASE, progress_bar, scope_options
+from masksdb.cli.options import DATABASE, format_option, output_option, progress_bar, scope_options
 from masksdb.cli.output import RowFormat, output_to, write_rows
 
 
@@ -27,14 +27,7 @@ from masksdb.cli.output import RowFormat, output_to, write_rows
     type=click.FloatRange(0, 1, min_open=True),
     help="Report two masks as duplicates from this IoU on; the database remembers it.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How the findings are written.",
-)
+@format_option(["table", "json"], "How the findings are written.")
 @click.option(
     "--fail-on",
     type=click.Choice(["warning", "error", "never"]),
@@ -42,7 +35,7 @@ from masksdb.cli.output import RowFormat, output_to, write_rows
     show_default=True,
     help="Exit with status 1 if a finding is at least this severe.",
 )
-@click.option("-o", "--output", type=click.Path(), help="Write to this file instead of standard output.")
+@output_option
 def check(
     db: str,
     dataset: str | None,

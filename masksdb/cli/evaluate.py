@@ -12,7 +12,7 @@ import click
 
 import masksdb
 from masksdb.analysis.scores import PANOPTIC_FIGURES
-from masksdb.cli.options import DATABASE, echo_notes, progress_bar
+from masksdb.cli.options import DATABASE, echo_notes, format_option, progress_bar
 from masksdb.cli.output import write_table
 from masksdb.store.files import replacing
 
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="For J, leave out the first and last frame of each sequence, or use all.",
 )
-@click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@format_option(["table", "json", "csv"], "How the figures are written.")
 @click.option(
     "--matrix", metavar="FILE.png", type=click.Path(), help="Write a picture of the confusion matrix to this file."
 )

@@ -1,4 +1,4 @@
-"""``masksdb export`` and ``masksdb formats``."""
+"""``masksdb export``: a version, as its frames or in the layout of another tool."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -15,6 +15,9 @@ from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_op
 from masksdb.errors import LossRefusedError, UsageError
 from masksdb.formats.registry import FORMATS, FRAMES, check_options
 from masksdb.store.files import replacing
+
+if TYPE_CHECKING:
+    from masksdb.exchange.loss import LossReport
 
 _COLUMNS = {
     "class": "class",
@@ -85,7 +88,7 @@ def export(
             click.echo(f"{out}: {count} frames", err=True)
             return
         try:
-            loss: Any = database.export(
+            loss = database.export(
                 out,
                 dataset=dataset,
                 version=version,
@@ -98,17 +101,17 @@ def export(
         except LossRefusedError as error:
             _report(error.report, report)
             raise
-        _report(loss, report)
+        _report(cast("LossReport", loss), report)
 
 
 class _Enough(Exception):  # noqa: N818  # nothing is wrong
-    """Nothing is to be written yet."""
+    """Raised to leave the file unwritten."""
 
 
 def _check_report(report: str, out: str) -> None:
-    """Refuse a report that cannot be written while there is no export yet."""
+    """Refuse a report that cannot be written before the export is written."""
     if Path(os.path.realpath(out)) in Path(os.path.realpath(report)).parents:
-        # Its folder comes with the export.
+        # The export makes its folder.
         return
     with contextlib.suppress(_Enough), replacing(report) as partial:
         if partial != report:
@@ -116,7 +119,7 @@ def _check_report(report: str, out: str) -> None:
         raise _Enough
 
 
-def _report(loss: Any, report: str | None) -> None:
+def _report(loss: LossReport, report: str | None) -> None:
     """Print what was lost per class, and write the report."""
     rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in loss.by_class().items()]
     table = [tuple(_COLUMNS.values()), *rows]
@@ -131,15 +134,3 @@ def _report(loss: Any, report: str | None) -> None:
         with replacing(report) as partial:
             Path(partial).write_text(loss.text(), encoding="utf-8")
     click.echo(str(loss), err=True)
-
-
-@click.command()
-def formats() -> None:
-    """List the layouts: the name, whether it is read, written or both, and what it is.
-
-    \b
-    masksdb formats | grep coco
-    """
-    width = max(map(len, FORMATS))
-    for name, layout in FORMATS.items():
-        click.echo(f"{name.ljust(width)}  {layout.direction.ljust(7)}  {layout.description}")

@@ -42,19 +42,21 @@ def version_option(command: Command) -> Command:
     return click.option("--version", metavar="NAME", help=text)(command)
 
 
+def format_option(formats: Sequence[str], text: str = "How the rows are written.") -> Callable[[Command], Command]:
+    """``--format``, which takes one of some names, the first of them unless it is given."""
+    choice = click.Choice(formats)
+    return click.option("--format", "format_", type=choice, default=formats[0], show_default=True, help=text)
+
+
+def output_option(command: Command) -> Command:
+    """``-o``, which names the file to write."""
+    text = "Write to this file instead of standard output."
+    return click.option("-o", "--output", type=click.Path(), help=text)(command)
+
+
 def output_options(command: Command) -> Command:
-    """``--format`` and ``-o``, which say how and where rows are written."""
-    command = click.option("-o", "--output", type=click.Path(), help="Write to this file instead of standard output.")(
-        command
-    )
-    return click.option(
-        "--format",
-        "format_",
-        type=click.Choice(ROW_FORMATS),
-        default="table",
-        show_default=True,
-        help="How the rows are written.",
-    )(command)
+    """``--format`` and ``-o``: how and where rows are written."""
+    return format_option(ROW_FORMATS)(output_option(command))
 
 
 def echo_notes(notes: Sequence[str]) -> None:

@@ -1,16 +1,15 @@
-"""``masksdb sql`` and ``masksdb info``."""
+"""``masksdb sql``: the results of a query or script."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
 import click
 
 import masksdb
-from masksdb.cli.options import DATABASE, ROW_FORMATS, output_options
+from masksdb.cli.options import DATABASE, output_options
 from masksdb.cli.output import RowFormat, output_to, write_rows
 from masksdb.errors import MasksDBError
 
@@ -50,25 +49,3 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-@click.command()
-@DATABASE
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(ROW_FORMATS),
-    default="table",
-    show_default=True,
-    help="How the rows are written.",
-)
-def info(db: str, format_: RowFormat) -> None:
-    """Show the datasets and versions of a database and how much is in them.
-
-    \b
-    masksdb info cars.duckdb
-    """
-    with masksdb.connect(db, read_only=True) as database:
-        size_mb = os.path.getsize(database.path) / 1e6
-        click.echo(f"{database.path}: {size_mb:.1f} MB", err=True)
-        write_rows(database.versions(), format_, sys.stdout)

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 import masksdb
-from masksdb.cli.options import DATABASE, ROW_FORMATS, dataset_option, output_options, version_option
+from masksdb.cli.options import DATABASE, ROW_FORMATS, dataset_option, format_option, output_options, version_option
 from masksdb.cli.output import RowFormat, output_to, write_rows
 
 
@@ -111,14 +111,7 @@ def version_delete(db: str, dataset: str, version: str, force: bool) -> None:
 @dataset_option
 @click.argument("from_version", metavar="FROM")
 @click.argument("to_version", metavar="TO")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["summary", *ROW_FORMATS]),
-    default="summary",
-    show_default=True,
-    help="A few lines for people, or one row per difference.",
-)
+@format_option(["summary", *ROW_FORMATS], "A few lines for people, or one row per difference.")
 def version_diff(
     db: str, dataset: str, from_version: str, to_version: str, format_: RowFormat | Literal["summary"]
 ) -> None:

@@ -48,6 +48,16 @@ def test_every_command_has_help_with_an_example(run: Callable[..., Outcome], com
     assert f"masksdb {' '.join(command)}{database}" in outcome.out
 
 
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_a_command_is_in_the_file_of_its_name(command: tuple[str, ...]) -> None:
+    found: click.Command = cli
+    for name in command:
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    assert found.callback is not None
+    assert found.callback.__module__ == f"masksdb.cli.{command[0]}"
+
+
 def test_ingest_prints_its_report_to_standard_error(run: Callable[..., Outcome], db_path: str) -> None:
     outcome = run("ingest", db_path, STREET, "--dataset", "street", "--version", "v1")
     assert outcome == (0, "", "street/v1: 12 new, 0 updated, 0 unchanged\n")
@@ -111,7 +121,7 @@ def test_parameters_are_bound_as_json_or_text(run: Callable[..., Outcome], stree
     assert json.loads(outcome.out) == {"a": "INTEGER", "b": "VARCHAR", "c": "INTEGER[]", "d": "a=b"}
 
 
-def test_sql_reads_unless_told_to_write(run: Callable[..., Outcome], street: str) -> None:
+def test_sql_writes_only_when_asked_to(run: Callable[..., Outcome], street: str) -> None:
     statement = "DELETE FROM uri_prefixes"
     outcome = run("sql", street, statement)
     assert (outcome.status, outcome.err.count("\n")) == (1, 1)

@@ -1,4 +1,4 @@
-"""The command that draws frames: files written whole or not at all, the same in every process, errors told plainly."""
+"""The command that draws frames: files written whole or not at all, one result in every process, plain errors."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_the_command_writes_a_picture(run: Callable[..., Outcome], stored: str, 
         outcome = run("render", stored, "f", "--dataset", "d", "-o", tmp_path / name)
         with Image.open(tmp_path / name) as image:
             assert image.format == kind
-            told = f"{tmp_path / name}: {image.width} x {image.height} pixels\n"
-        assert outcome == (0, "", told)
+            reported = f"{tmp_path / name}: {image.width} x {image.height} pixels\n"
+        assert outcome == (0, "", reported)
 
 
 def test_a_picture_takes_the_place_of_another_only_when_it_is_done(
