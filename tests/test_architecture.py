@@ -75,7 +75,8 @@ def imported(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            # The package itself stands for the Python API.
+            names |= {"masksdb.database" if alias.name == "masksdb" else alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "masksdb":
             names |= {f"masksdb.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

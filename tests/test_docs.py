@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import architecture
 import av
 import pytest
 from PIL import Image, ImageChops
@@ -107,3 +108,22 @@ def test_every_public_name_is_on_the_page_on_python() -> None:
     page = (ROOT / "docs" / "python.md").read_text()
     missing = [name for name in masksdb.__all__ if f"### {name}\n" not in page and f"`{name}` is " not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"])
+def test_the_files_that_a_page_names_exist(name: str) -> None:
+    named = re.findall(r"`((?:masksdb|sql|tests|docs)/[\w/.]*)`|\]\(([\w/]+\.\w+)\)", (ROOT / name).read_text())
+    paths = [ROOT / path if path else (ROOT / name).parent / link for path, link in named]
+    assert [path for path in paths if not path.exists() and path.stem != "NAME"] == []
+    assert name == "CHANGELOG.md" or len(paths) > 5
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
+    assert architecture.PICTURE.read_text() == architecture.picture(), "run 'python docs/architecture.py'"
+    assert set(architecture.ROOMS) == {
+        path.stem for path in (ROOT / "masksdb").iterdir() if path.suffix in ("", ".py")
+    } - {
+        "__init__",
+        "__pycache__",
+        "py",
+    }
