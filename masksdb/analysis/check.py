@@ -19,7 +19,8 @@ from masksdb.errors import MasksDBError, UsageError
 from masksdb.pixels.headers import Known, changed_headers
 from masksdb.store.engine import Engine
 from masksdb.store.migrations import put_finding_views
-from masksdb.store.sql import statement
+from masksdb.store.script import without_end
+from masksdb.store.sql import filled, statement
 from masksdb.store.versions import find_dataset, find_version
 
 if TYPE_CHECKING:
@@ -130,8 +131,7 @@ def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
         cursor.execute(statement("analysis/check/altered_versions"), parameters)
         cursor.execute(statement("store/temp/json_objects"))
         keys = [key for (key,) in cursor.execute(statement("analysis/check/published_frames"), parameters).fetchall()]
-        query = statement("store/frame_json").rstrip().rstrip(";")
-        hashing = f"INSERT INTO hashed_frames SELECT frame_key, md5(json_normalize(frame)) FROM ({query})"  # noqa: S608  # no input in it
+        hashing = filled("analysis/check/insert_hashes", frame_json=without_end(statement("store/frame_json")))
         cursor.execute(statement("analysis/check/hashed_frames"))
         for start in range(0, len(keys), FRAMES_AT_ONCE):
             cursor.execute(hashing, {"frame_keys": keys[start : start + FRAMES_AT_ONCE]})

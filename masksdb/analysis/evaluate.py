@@ -7,7 +7,6 @@ masks share are kept by :mod:`masksdb.analysis.compare`: a second evaluation rea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,11 +20,11 @@ import pyarrow.compute as pc
 from masksdb.analysis.boundary import boundary_areas
 from masksdb.analysis.compare import Mask, compare_masks
 from masksdb.analysis.scores import FIGURES, PANOPTIC_FIGURES, Evaluation, Options, Row
-from masksdb.errors import MasksDBError, NotFoundError, QueryError, UsageError
+from masksdb.errors import MasksDBError, NotFoundError, UsageError
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import MaskFacts, MaskRef
 from masksdb.store.engine import Engine
-from masksdb.store.grouping import expand_meta
+from masksdb.store.grouping import group_frames
 from masksdb.store.sql import statement
 from masksdb.store.versions import find_version
 
@@ -165,7 +164,7 @@ def pair(engine: Engine, truth: str, prediction: str, options: Options) -> Pairi
         guessed = _find_side(cursor, "prediction", prediction, options.prediction_mask)
         if options.pattern is not None:
             _check_pattern(cursor, options.pattern)
-        groups = _group_frames(cursor, right, options.by)
+        groups = group_frames(cursor, options.by, right.version_id)
         sides = _values_of_sides(right, guessed)
         values = {**sides, "pair": options.pair, "pattern": options.pattern}
         pairs = _select(cursor, "pairs", values, frame_groups=groups)
@@ -375,24 +374,6 @@ def _check_pattern(cursor: duckdb.DuckDBPyConnection, pattern: str) -> None:
         cursor.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
     except duckdb.Error:
         raise UsageError(f"pattern {pattern!r}: not a regular expression") from None
-
-
-def _group_frames(cursor: duckdb.DuckDBPyConnection, truth: Side, by: str | None) -> pa.Table:
-    """One row per frame of the truth: frame_key, and its group as text (``by``)."""
-    expression = "NULL" if by is None else expand_meta(by)
-    # It is SQL by the person whose database this is.
-    query = (
-        f'SELECT frame_key, CAST((\n{expression}\n) AS VARCHAR) AS "by" '  # noqa: S608
-        'FROM (SELECT *, meta AS frame_meta, "timestamp" AS frame_timestamp FROM dataset_frames) '
-        "WHERE version_id = $version_id"
-    )
-    try:
-        if len(cursor.extract_statements(query)) != 1:
-            raise UsageError(f"by {by!r}: expected one expression over a frame")
-        return cursor.sql(query, params={"version_id": truth.version_id}).to_arrow_table()
-    except duckdb.Error as error:
-        reason = re.split(r"\n\s*\n|\nLINE |\n", str(error))[0]
-        raise QueryError(f"by {by!r}: {reason}") from None
 
 
 def _without_faults(

@@ -79,19 +79,19 @@ def _write_text(relation: duckdb.DuckDBPyRelation, format: RowFormat, file: Text
         # A plan is a drawing, not a cell.
         file.writelines(f"{plan}\n" for _, plan in relation.fetchall())
         return
-    texts = _select(relation, "CAST(COLUMNS(*) AS VARCHAR)").fetchall()
+    texts = _select(relation, "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM result").fetchall()
     is_numeric = [str(kind).startswith(_NUMERIC) and "[" not in str(kind) for kind in relation.types]
     write_table(relation.columns, texts, is_numeric, file, markdown=format == "markdown")
 
 
-def _select(relation: duckdb.DuckDBPyRelation, expression: str) -> duckdb.DuckDBPyRelation:
-    selected = relation.query("result", f"SELECT {expression} FROM result")  # noqa: S608  # no input in it
+def _select(relation: duckdb.DuckDBPyRelation, query: str) -> duckdb.DuckDBPyRelation:
+    selected = relation.query("result", query)
     assert selected is not None
     return selected
 
 
 def _write_json(relation: duckdb.DuckDBPyRelation, file: TextIO, *, as_array: bool) -> None:
-    rows = _select(relation, "CAST(to_json(result) AS VARCHAR)")
+    rows = _select(relation, "SELECT CAST(to_json(result) AS VARCHAR) FROM result")
     separator = "[" if as_array else ""
     for batch in rows.to_arrow_reader(ROWS_PER_FETCH):
         for text in batch.column(0).to_pylist():

@@ -53,8 +53,7 @@ def version_changes(engine: Engine, dataset: str, from_version: str, to_version:
     with engine.errors():
         found = [find_version(cursor, dataset, version) for version in (from_version, to_version)]
         ids = {"from_version_id": found[0].version_id, "to_version_id": found[1].version_id}
-        query = statement("store/version_changes").rstrip().rstrip(";")
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE version_changes AS {query}", ids)
+        cursor.execute(statement("store/version_changes"), ids)
         rows = cursor.execute(
             "SELECT item, change, count(*) FROM version_changes GROUP BY item, change ORDER BY item, change"
         ).fetchall()

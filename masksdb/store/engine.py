@@ -33,15 +33,6 @@ _engines: dict[str, Engine] = {}
 _engines_lock = threading.Lock()
 
 
-def quote_identifier(name: str) -> str:
-    """A name as it stands in SQL text.
-
-    >>> print(quote_identifier('a "b" c'))
-    "a ""b"" c"
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
 class Engine:
     """One open database file. Get one with :func:`open_engine`, give it back with :meth:`close`.
 

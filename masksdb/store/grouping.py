@@ -1,8 +1,18 @@
-"""Expressions over frames that people write, such as ``meta.city``."""
+"""Groups of frames by an expression that a person writes, such as ``meta.city``."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from masksdb.errors import QueryError, UsageError
+from masksdb.store.script import without_end
+from masksdb.store.sql import filled
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _META = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\b(?:frame_)?meta((?:\.\w+)+)""")
 
@@ -18,3 +28,25 @@ def expand_meta(expression: str) -> str:
         return f"(frame_meta->>'${found[1]}')" if found[1] else found[0]
 
     return _META.sub(expanded, expression)
+
+
+def group_frames(cursor: duckdb.DuckDBPyConnection, expression: str | None, version_id: int) -> pa.Table:
+    """The rows of ``sql/store/frame_groups.sql``: the frames of a version, and their groups.
+
+    Args:
+        cursor: where the query runs.
+        expression: SQL over a frame, by the person whose database this is; with None each frame is a group.
+        version_id: the version.
+
+    Raises:
+        UsageError: it is not one expression.
+        QueryError: DuckDB refuses it.
+    """
+    query = filled("store/frame_groups", expression="NULL" if expression is None else expand_meta(expression))
+    try:
+        if len(cursor.extract_statements(query)) != 1:
+            raise UsageError(f"by {expression!r}: expected one expression over a frame")
+        return cursor.sql(without_end(query), params={"version_id": version_id}).to_arrow_table()
+    except duckdb.Error as error:
+        reason = re.split(r"\n\s*\n|\nLINE |\n", str(error))[0]
+        raise QueryError(f"by {expression!r}: {reason}") from None

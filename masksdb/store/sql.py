@@ -58,6 +58,23 @@ def statement(name: str) -> str:
     return (_ROOT / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def filled(name: str, **parts: str) -> str:
+    """The SQL text of ``sql/<name>.sql`` with other SQL in the place of each ``{part}`` in it; a comment has none."""
+    text = statement(name)
+    for part, sql in parts.items():
+        text = text.replace(f"{{{part}}}", sql)
+    return text
+
+
+def frames_where(table: str, condition: str) -> str:
+    """The SELECT of the frame keys of those rows of a table that pass a condition, whose values are bound.
+
+    >>> frames_where("rois", "confidence > $v0")
+    'SELECT frame_key FROM rois WHERE confidence > $v0'
+    """
+    return f"SELECT frame_key FROM {table} WHERE {condition}"  # noqa: S608  # no input is in it
+
+
 @cache
 def names(folder: str) -> tuple[str, ...]:
     """The names of the files in ``sql/<folder>/``, in the order in which DuckDB exports and imports views.

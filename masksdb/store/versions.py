@@ -71,8 +71,9 @@ def find_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str | int) -> int:
     Raises:
         NotFoundError: no such dataset; the message offers near names.
     """
-    column = "dataset_id" if isinstance(dataset, int) else "name"
-    row = cursor.execute(f"SELECT dataset_id FROM datasets WHERE {column} = ?", [dataset]).fetchone()  # noqa: S608
+    by_name = "SELECT dataset_id FROM datasets WHERE name = ?"
+    by_id = "SELECT dataset_id FROM datasets WHERE dataset_id = ?"
+    row = cursor.execute(by_id if isinstance(dataset, int) else by_name, [dataset]).fetchone()
     if row is None:
         names = [name for (name,) in cursor.execute("SELECT name FROM datasets").fetchall()]
         (path,) = cursor.execute(
@@ -277,8 +278,8 @@ def delete_rows(cursor: duckdb.DuckDBPyConnection, version_ids: list[int]) -> No
     for version_id in version_ids:
         cursor.execute(statement("store/versions/drop_saved"), {"version_id": version_id})
     delete_dropped(cursor)
-    for table in ("frame_shadows", "version_lineage", "version_parents", "versions"):
-        cursor.execute(f"DELETE FROM {table} WHERE version_id IN (SELECT unnest(?))", [version_ids])  # noqa: S608  # no input in it
+    for deletion in cursor.extract_statements(statement("store/versions/delete_versions")):
+        cursor.execute(deletion, {"version_ids": version_ids})
 
 
 def delete_frames(cursor: duckdb.DuckDBPyConnection, version_id: int, frame_ids: Sequence[str]) -> None:

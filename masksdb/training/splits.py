@@ -5,7 +5,6 @@ Everything is counted in whole numbers and ordered by MD5, so that a split comes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from masksdb.errors import QueryError, UsageError
+from masksdb.errors import UsageError
 from masksdb.store.engine import Engine
-from masksdb.store.grouping import expand_meta
+from masksdb.store.grouping import group_frames
 from masksdb.store.sql import statement
 from masksdb.store.versions import find_version
 from masksdb.training.settings import SPLIT_NAME
@@ -118,7 +117,7 @@ def split(
     with engine.transaction() as cursor:
         row = find_version(cursor, dataset, version)
         keys = {"version_id": row.version_id, "name": name}
-        _group(cursor, by, row.version_id)
+        cursor.register("frame_groups", group_frames(cursor, by, row.version_id))
         groups = cursor.execute(statement("training/splits/groups"), {"seed": seed}).fetchall()
         sizes = [frames for _, frames in groups]
         chosen = deal(sizes, wanted)
@@ -128,8 +127,8 @@ def split(
         names = list(parts)
         values = {"group_keys": [key for key, _ in groups], "parts": [names[part] for part in chosen]}
         cursor.execute(statement("training/splits/insert"), {**keys, **values, "grouped_by": by})
-        (ungrouped,) = cursor.execute("SELECT count(*) FROM grouped WHERE group_name IS NULL").fetchall()[0]
-        cursor.execute("DROP TABLE grouped")
+        (ungrouped,) = cursor.execute("SELECT count(*) FROM frame_groups WHERE group_name IS NULL").fetchall()[0]
+        cursor.unregister("frame_groups")
         shares = {each[0]: each[1:] for each in cursor.execute(statement("training/splits/shares"), keys).fetchall()}
     made = tuple(Part(part, share, *shares.get(part, (0, 0, 0.0))) for part, share in parts.items())
     notes = (
@@ -146,27 +145,6 @@ def _targets(parts: Mapping[str, float]) -> list[int]:
         told = ", ".join(f"{name}={share:g}" for name, share in parts.items())
         raise UsageError(f"parts: found {told or 'none'}, expected shares from 0 to 1 whose sum is 1")
     return [round(share * _UNIT) for share in parts.values()]
-
-
-def _group(cursor: duckdb.DuckDBPyConnection, by: str, version_id: int) -> None:
-    """The group of each frame, as the table ``grouped``; a frame whose group is NULL is one of its own."""
-    # It is SQL by the person whose database this is.
-    query = (
-        "CREATE OR REPLACE TEMP TABLE grouped AS "  # noqa: S608
-        "SELECT frame_key, group_name, "
-        "CAST(to_json(CASE WHEN group_name IS NULL THEN [NULL, frame_id] ELSE [group_name] END) AS VARCHAR) "
-        "AS group_key "
-        f"FROM (SELECT frame_key, frame_id, CAST((\n{expand_meta(by)}\n) AS VARCHAR) AS group_name "
-        'FROM (SELECT *, meta AS frame_meta, "timestamp" AS frame_timestamp FROM dataset_frames) '
-        "WHERE version_id = $version_id)"
-    )
-    try:
-        if len(cursor.extract_statements(query)) != 1:
-            raise UsageError(f"by {by!r}: expected one expression over a frame")
-        cursor.execute(query, {"version_id": version_id})
-    except duckdb.Error as error:
-        reason = re.split(r"\n\s*\n|\nLINE |\n", str(error))[0]
-        raise QueryError(f"by {by!r}: {reason}") from None
 
 
 def _pixels(cursor: duckdb.DuckDBPyConnection, group_keys: Sequence[str], version_id: int) -> Integers:

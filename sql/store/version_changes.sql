@@ -4,6 +4,7 @@
 -- value, mask or shape; a label mapping is added, removed or relabelled.
 -- ROIs are paired within their frame, in turn: by id; as equals; by place (relabelled); by labels (moved); of several
 -- candidates the first with the first. A ROI paired by id may be relabelled and moved.
+CREATE OR REPLACE TEMP TABLE version_changes AS
 WITH keys_from AS MATERIALIZED (SELECT frame_key FROM dataset_frames WHERE version_id = $from_version_id),
 keys_to AS MATERIALIZED (SELECT frame_key FROM dataset_frames WHERE version_id = $to_version_id),
 frame_changes AS MATERIALIZED (

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from masksdb.clearml.views.fields import SCOPES, Column, Scope
 from masksdb.errors import UsageError
-from masksdb.store.sql import Values
+from masksdb.store.sql import Values, frames_where
 
 EVERYTHING = "true"
 
@@ -355,7 +355,7 @@ class _Reader:
 
 def _of_frame(column: Column, test: str) -> str:
     """A test of a row; where it is of another table, that some row of the frame passes it."""
-    return f"frame_key IN (SELECT frame_key FROM {column.table} WHERE {test})" if column.table else test  # noqa: S608  # a name of ours
+    return f"frame_key IN ({frames_where(column.table, test)})" if column.table else test
 
 
 def _number(text: str) -> int | float | None:

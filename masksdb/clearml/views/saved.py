@@ -32,9 +32,9 @@ def find(engine: Engine, wanted: int | str) -> SavedView:
     Raises:
         NotFoundError: no such view; the message offers near names.
     """
-    column = "dataview_id" if isinstance(wanted, int) else "name"
+    by_name, by_id = "SELECT * FROM dataviews WHERE name = ?", "SELECT * FROM dataviews WHERE dataview_id = ?"
     with engine.reading() as cursor:
-        row = cursor.execute(f"SELECT * FROM dataviews WHERE {column} = ?", [wanted]).fetchone()  # noqa: S608  # a name of ours
+        row = cursor.execute(by_id if isinstance(wanted, int) else by_name, [wanted]).fetchone()
         names = [name for (name,) in cursor.execute("SELECT name FROM dataviews").fetchall()]
     if row is None:
         raise NotFoundError.named("view", str(wanted), engine.path, names)

@@ -13,7 +13,7 @@ from masksdb.errors import NotFoundError, UsageError
 from masksdb.store import versions
 from masksdb.store.datasets import dataset_row
 from masksdb.store.engine import Engine
-from masksdb.store.sql import Statement, Values, indented, statement
+from masksdb.store.sql import Statement, Values, frames_where, statement
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,12 +53,14 @@ def selected(engine: Engine, definition: Definition, *, with_limit: bool = True)
     """The frames of a view, each once, as the table ``selected``."""
     made = pool(engine, definition)
     is_random = definition.order == IterationOrder.random
-    made.add(selected="shuffled" if is_random else "sequential")
+    order = "shuffled" if is_random else "sequential"
     if is_random:
         made.values.bound["seed"] = definition.random_seed
     if with_limit and definition.maximum_number_of_frames is not None:
-        limit = made.values.bind(definition.maximum_number_of_frames)
-        made.tables["selected"] = f"SELECT * FROM (\n{indented(made.tables['selected'])}\n)\nWHERE place < {limit}"  # noqa: S608  # no input in it
+        made.values.bound["frame_limit"] = definition.maximum_number_of_frames
+        made.add(ordered=order, selected="limited")
+    else:
+        made.add(selected=order)
     return made
 
 
@@ -104,7 +106,7 @@ def _matches(index: int, query: ViewQuery, targets: Sequence[Target], values: Va
         query.source_query is not None
         and (found := condition(query.source_query, "source_query", values)) != EVERYTHING
     ):
-        tests.append(f"frame_key IN (SELECT frame_key FROM sources WHERE {found})")  # noqa: S608  # its values are bound
+        tests.append(f"frame_key IN ({frames_where('sources', found)})")
     lines = "\n    AND ".join(test for test in tests if test != EVERYTHING)
     weight = f"CAST({values.bind(float(query.weight))} AS DOUBLE) AS weight"
     return f"SELECT {index} AS query_index, {weight},{COLUMNS}\nFROM dataset_frames\nWHERE {lines}"
@@ -127,7 +129,7 @@ def _of_rois(roi_query: RoiQuery, values: Values) -> str:
     least, most = roi_query.count_range or (-1, -1)
     if least == 0 and most == -1:
         return f"NOT {EVERYTHING}" if roi_query.must_not else EVERYTHING
-    found = f"SELECT frame_key FROM rois WHERE {roi_query.roi_condition(values)}"  # noqa: S608  # its values are bound
+    found = frames_where("rois", roi_query.roi_condition(values))
     tests = []
     if least > 1:
         tests.append(f"count(*) >= {values.bind(int(least))}")

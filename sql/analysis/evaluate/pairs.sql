@@ -43,7 +43,7 @@ SELECT
     dataset_frames.context_id,
     dataset_frames."timestamp",
     dataset_frames.position,
-    frame_groups."by",
+    frame_groups.group_name AS "by",
     truth.pair_key,
     truth.source,
     truth.source_index,
