@@ -1,8 +1,7 @@
-"""Annotations as objects, under the names that ClearML users know; each stands for one ROI of a frame.
+"""Annotations as objects, under the names that ClearML users know; each represents one ROI of a frame.
 
-A ROI keeps polygons and boxes in ``poly``, mask colours in ``mask``. Every shape but those two is also kept as it was
-given, under the name of the argument that takes it (``box2d_xywh``, ``ellipse2d_xyrrt`` and so on), so that nothing is
-rounded.
+A ROI stores polygons and boxes in ``poly`` and mask colours in ``mask``. Every shape except polygons and mask colours
+is also stored unrounded, under the name of its argument (``box2d_xywh``, ``ellipse2d_xyrrt`` and so on).
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ Numbers = Sequence[float]
 
 
 class Fresh(dict[str, Any]):
-    """An object that a reader asked for and that was not there: left out again for as long as it is empty."""
+    """An object created on first access, such as ``metadata``; it is not stored while it is empty."""
 
 
 def plain(value: Any) -> Any:
-    """A copy of a JSON value, without what is fresh and empty.
+    """A copy of a JSON value without empty Fresh objects.
 
     >>> plain({"meta": Fresh(), "poly": (1, 2), "mask": {}})
     {'poly': [1, 2], 'mask': {}}
     """
     if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items() if each or not isinstance(each, Fresh)}
+        return {key: plain(member) for key, member in value.items() if member or not isinstance(member, Fresh)}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return value
 
 
 class Annotation:
-    """What is said of a region of a frame, or of all of it.
+    """The labels of a region of a frame, or of the whole frame.
 
     Attributes:
         roi: the JSON object that is stored.
-        place: where it stood among the ROIs of the frame that it came from; infinity for a new one.
+        place: its index among the ROIs of the stored frame; infinity for a new annotation.
         argument: the argument of ``SingleFrame.add_annotation`` that takes this shape.
-        label_enum: the number of its label in the DataView that it came from, -1 for none.
+        label_enum: the number of its label in the DataView that returned it, -1 if the label has none.
     """
 
     argument: ClassVar[str] = ""
@@ -60,19 +59,19 @@ class Annotation:
         confidence: float | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        given = {
+        members = {
             "id": id,
             "label": None if labels is None else list(labels),
             "confidence": confidence,
             "meta": None if metadata is None else dict(metadata),
         }
-        self.roi = {key: value for key, value in given.items() if value is not None}
+        self.roi = {key: value for key, value in members.items() if value is not None}
         if values is not None:
             self.values = values
 
     @classmethod
     def from_roi(cls, roi: dict[str, Any]) -> Annotation:
-        """The annotation that stands for a ROI, which it keeps and changes in place.
+        """The annotation of a ROI; changes to the annotation change that dict in place.
 
         >>> type(Annotation.from_roi({"poly": [0, 0, 8, 0, 8, 8]})).__name__
         'Polygon2D'
@@ -100,7 +99,7 @@ class Annotation:
 
     @property
     def id(self) -> str | None:
-        """What it is called; annotations of one object share it."""
+        """Its id; annotations of the same object share one."""
         return cast("str | None", self.roi.get("id"))
 
     @id.setter
@@ -109,7 +108,7 @@ class Annotation:
 
     @property
     def labels(self) -> list[str]:
-        """What is there."""
+        """Its labels."""
         labels = [*_listed(self.roi.get("label")), *_listed(self.roi.get("labels"))]
         return list(dict.fromkeys(labels))
 
@@ -121,7 +120,7 @@ class Annotation:
 
     @property
     def confidence(self) -> float | None:
-        """How sure it is, 0 to 1."""
+        """Confidence from 0 to 1."""
         return cast("float | None", self.roi.get("confidence"))
 
     @confidence.setter
@@ -130,7 +129,7 @@ class Annotation:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What else is said of it; change it in place or assign another."""
+        """Any JSON object; change it in place or assign another."""
         return cast("dict[str, Any]", self.roi.setdefault("meta", Fresh()))
 
     @metadata.setter
@@ -139,7 +138,7 @@ class Annotation:
 
     @property
     def values(self) -> Any:
-        """Its shape, as the constructor takes it; None where it has none."""
+        """Its shape, as passed to the constructor; None if it has none."""
         return self._read()
 
     @values.setter
@@ -154,7 +153,7 @@ class Annotation:
 
     @classmethod
     def get_type(cls) -> str:
-        """The short name of its kind."""
+        """The short name of its type, such as ``p2d``."""
         return cls.type_name
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,11 +161,11 @@ class Annotation:
         return cast("dict[str, Any]", plain(self.roi))
 
     def copy(self) -> Annotation:
-        """An annotation like this one."""
+        """An independent copy."""
         return Annotation.from_roi(self.to_dict())
 
     def get_bounding_box(self) -> list[float] | None:
-        """Left, top, width and height in pixels of what has a polygon, else None."""
+        """Left, top, width and height in pixels of its polygon or box; None if it has neither."""
         points = [value for value in self.roi.get("poly") or [] if value != PART_END]
         if not points:
             return None
@@ -211,7 +210,7 @@ class Mask(Annotation):
 
     @property
     def mask_id(self) -> str | None:
-        """The mask that the colour is looked for in."""
+        """Id of the mask that has the colour."""
         return cast("str | None", self.roi.get("mask", {}).get("id"))
 
     @mask_id.setter
@@ -247,7 +246,7 @@ class Polygon2D(Annotation):
 
 
 class ComplexPolygon2D(Annotation):
-    """Several polygons that are one region, a list x, y, x, y, ... for each."""
+    """Several polygons that form one region, each a list x, y, x, y, ..."""
 
     argument = "poly2d_xy"
     type_name = "p2d"
@@ -269,7 +268,7 @@ class ComplexPolygon2D(Annotation):
 
 
 class BoundingBox2D(Annotation):
-    """A box: left, top, width and height in pixels, and the angle in radians that it is turned by about its middle."""
+    """A box: left, top, width and height in pixels, and optionally its rotation about its centre in radians."""
 
     argument = "box2d_xywh"
     type_name = "b2d"
@@ -283,7 +282,7 @@ class BoundingBox2D(Annotation):
 
 
 class _Flat(Annotation):
-    """A shape that is kept as a flat list of numbers, so many for each point."""
+    """A shape that is stored as a flat list of numbers, ``per_point`` for each point."""
 
     per_point: ClassVar[int] = 1
     numbers: ClassVar[int | None] = None
@@ -308,31 +307,31 @@ class KeyPoints2D(_Flat):
 
 
 class KeyPoints3D(_Flat):
-    """Points in space: x, y, z, x, y, z, ..."""
+    """Points in 3D: x, y, z, x, y, z, ..."""
 
     argument, type_name, per_point = "points3d_xyz", "k3d", 3
 
 
 class Polygon3D(_Flat):
-    """A polygon in space: x, y, z, x, y, z, ..."""
+    """A polygon in 3D: x, y, z, x, y, z, ..."""
 
     argument, type_name, per_point = "poly3d_xyz", "p3d", 3
 
 
 class BoundingBox3D(_Flat):
-    """A box in space: x, y, z, width, height of its front, then of its back."""
+    """A box in 3D: x, y, z, width, height of its front, then of its back."""
 
     argument, type_name, numbers = "box3d_xyzwhxyzwh", "b3d", 10
 
 
 SHAPES: tuple[type[Annotation], ...] = (BoundingBox2D, Ellipse2D, KeyPoints2D, KeyPoints3D, Polygon3D, BoundingBox3D)
-"""The shapes that a ROI holds under the name of their argument."""
+"""The shapes that a ROI stores under the name of their argument."""
 
 
 def annotations_of(shapes: Mapping[str, Any], **common: Any) -> Iterable[Annotation]:
-    """One annotation for each shape given by the name of its argument.
+    """One annotation for each shape; shapes are passed by the name of their argument.
 
-    >>> [each.roi["poly"] for each in annotations_of({"box2d_xywh": (10, 10, 30, 20)})]
+    >>> [annotation.roi["poly"] for annotation in annotations_of({"box2d_xywh": (10, 10, 30, 20)})]
     [[10.0, 10.0, 40.0, 10.0, 40.0, 30.0, 10.0, 30.0]]
     """
     kinds = {kind.argument: kind for kind in SHAPES}

@@ -1,4 +1,4 @@
-"""Arguments that name a thing by its id or its name."""
+"""Arguments that name a dataset, version or view by its id or its name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from masksdb.errors import UsageError
 
 Id = int | str
-"""An id as the database knows it, or as text."""
+"""An id as the number in the database, or as text."""
 
 
 def one_of(first_name: str, first: Any, second_name: str, second: Any) -> Any:
-    """Whichever of two arguments is not None, or None.
+    """The one of two arguments that is not None, or None.
 
     Raises:
-        UsageError: neither is None.
+        UsageError: both are passed.
 
     >>> one_of("dataset_id", None, "dataset_name", "cars")
     'cars'
@@ -25,10 +25,10 @@ def one_of(first_name: str, first: Any, second_name: str, second: Any) -> Any:
 
 
 def id_or_name(kind: str, known_id: Id | None, name: str | None) -> int | str | None:
-    """What names a dataset or version: its id as a number, else its name.
+    """The id of a dataset or version as a number, else its name.
 
     >>> id_or_name("version", "7", None), id_or_name("version", None, "v1")
     (7, 'v1')
     """
-    wanted: Id | None = one_of(f"{kind}_id", known_id, f"{kind}_name", name)
-    return wanted if known_id is None else int(known_id)
+    key: Id | None = one_of(f"{kind}_id", known_id, f"{kind}_name", name)
+    return key if known_id is None else int(known_id)

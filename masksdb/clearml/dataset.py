@@ -1,8 +1,8 @@
 """Datasets under the name that ClearML users know, ``Dataset``.
 
 Names, arguments and behaviour follow the public documentation of ClearML Hyper-Datasets. Class methods use the default
-database (see :func:`masksdb.set_default`); objects belong to the database that they came from. Arguments that only mean
-something with a server (``batch_size``, ``upload_retries``, ``refresh_version_stats``) are taken and have no effect.
+database (see :func:`masksdb.set_default`); objects belong to the database that returned them. Arguments that
+only matter with a server (such as ``show_progress``) are accepted and have no effect.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Dataset:
         raise_if_exists: bool = False,
         dataset_project: str | None = None,
     ) -> Dataset:
-        """The dataset of that name; where there is none it is made, with an empty draft ``Current``.
+        """The dataset of that name, created with an empty draft ``Current`` if it does not exist.
 
         Args:
             dataset_name: its name, unique in the database.
-            comment: what it is about.
-            tags: short texts; those that an existing dataset lacks are added to its tags.
-            raise_if_exists: do not return an existing one.
+            comment: its description.
+            tags: short texts; an existing dataset gets those that it does not have yet.
+            raise_if_exists: raise instead of returning an existing dataset.
             dataset_project: the project that a new dataset belongs to.
 
         Raises:
-            UsageError: it exists and ``raise_if_exists``; also a ValueError.
+            UsageError: it exists and ``raise_if_exists`` is set; also a ValueError.
         """
         engine = default_engine()
         with engine.transaction() as cursor:
@@ -71,19 +71,17 @@ class Dataset:
         """The dataset of that name or id.
 
         Raises:
-            NotFoundError: no such dataset, or in another project.
-            UsageError: neither or both are given.
+            NotFoundError: no such dataset, or it is in another project.
+            UsageError: neither id nor name is passed, or both.
         """
-        wanted = id_or_name("dataset", dataset_id, dataset_name)
-        if wanted is None:
+        key = id_or_name("dataset", dataset_id, dataset_name)
+        if key is None:
             raise UsageError("dataset: not named; give dataset_name or dataset_id")
         engine = default_engine()
         with engine.reading() as cursor:
-            dataset = cls(engine, versions.find_dataset(cursor, wanted))
+            dataset = cls(engine, versions.find_dataset(cursor, key))
         if dataset_project is not None and dataset.project != dataset_project:
-            raise NotFoundError(
-                f"dataset {wanted!r}: not in the project {dataset_project!r} but in {dataset.project!r}"
-            )
+            raise NotFoundError(f"dataset {key!r}: not in the project {dataset_project!r} but in {dataset.project!r}")
         return dataset
 
     @classmethod
@@ -102,16 +100,16 @@ class Dataset:
         Args:
             dataset_id: its id, or
             dataset_name: its name.
-            delete_all_versions: with all its versions; else it must have none.
-            force: even where versions are published.
+            delete_all_versions: delete its versions too; without this it must have none.
+            force: delete published versions too.
             delete_sources: not supported; ignored without ``delete_all_versions``.
             show_progress: no effect.
-            dataset_project: the project that it is looked for in.
+            dataset_project: the project that it must be in.
 
         Raises:
             NotFoundError: no such dataset.
-            UsageError: it has versions and not ``delete_all_versions``.
-            VersionPublishedError: a version is published and not ``force``.
+            UsageError: it has versions and ``delete_all_versions`` is not set.
+            VersionPublishedError: a version is published and ``force`` is not set.
         """
         if delete_all_versions:
             refuse_deleting_sources(delete_sources)
@@ -132,13 +130,13 @@ class Dataset:
 
     @property
     def description(self) -> str | None:
-        """What it is about."""
+        """Its description."""
         description: str | None = self._column("description")
         return description
 
     @property
     def tags(self) -> list[str]:
-        """Its tags, in the order in which they were added."""
+        """Its tags, in the order they were added."""
         return list(self._column("tags") or [])
 
     def _column(self, name: str) -> Any:
@@ -146,7 +144,7 @@ class Dataset:
             return datasets.dataset_row(cursor, self.id)[name]
 
     def add_tags(self, tags: str | Sequence[str]) -> None:
-        """Add tags to those that it has."""
+        """Add the tags that it does not have yet."""
         with self.engine.transaction() as cursor:
             datasets.add_tags(cursor, self.id, [tags] if isinstance(tags, str) else tags)
 
@@ -179,17 +177,17 @@ class Dataset:
         return DatasetVersion(self.engine, row.version_id)
 
     def get_version(self, version_id: Id | None = None, version_name: str | None = None) -> DatasetVersion:
-        """The version of that name or id; without either the newest draft, else the newest published."""
-        dataset, wanted = self.name, id_or_name("version", version_id, version_name)
+        """The version of that name or id; without either, the newest draft, else the newest published version."""
+        dataset, version = self.name, id_or_name("version", version_id, version_name)
         with self.engine.reading() as cursor:
-            return DatasetVersion(self.engine, versions.find_version(cursor, dataset, wanted).version_id)
+            return DatasetVersion(self.engine, versions.find_version(cursor, dataset, version).version_id)
 
     def get_versions(self, only_published: bool = False, only_draft: bool = False) -> list[DatasetVersion]:
-        """Its versions, or only the published ones or the drafts, the newest first."""
-        dataset, left_out = self.name, {"draft": only_published, "published": only_draft}
+        """Its versions, or only the published ones or the drafts, newest first."""
+        dataset, is_left_out = self.name, {"draft": only_published, "published": only_draft}
         with self.engine.reading() as cursor:
             rows = versions.list_versions(cursor, dataset)
-        ids = sorted((row.version_id for row in rows if not left_out[row.status]), reverse=True)
+        ids = sorted((row.version_id for row in rows if not is_left_out[row.status]), reverse=True)
         return [DatasetVersion(self.engine, version_id) for version_id in ids]
 
     def delete_version(
@@ -200,11 +198,11 @@ class Dataset:
         delete_sources: bool = False,
         show_progress: bool = True,
     ) -> None:
-        """Delete a draft, or with ``force`` a published version, that no other inherits from.
+        """Delete a draft, or with ``force`` a published version, unless another version inherits from it.
 
         Raises:
             NotFoundError: no such version.
-            VersionPublishedError: it is published and not ``force``.
+            VersionPublishedError: it is published and ``force`` is not set.
             UsageError: other versions inherit from it.
         """
         refuse_deleting_sources(delete_sources)

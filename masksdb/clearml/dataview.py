@@ -1,9 +1,9 @@
 """Queries as datasets, under the names that ClearML users know: ``DataView``.
 
-Names, arguments and behaviour follow the public documentation of ClearML Hyper-Datasets. A view is one SQL statement
-over our views (:meth:`DataView.sql`): it holds no data and shows the frames as they are now. Arguments that only mean
-something with a server (``auto_connect_with_task``, ``query_queue_depth``, ``node_id``, ``cache_in_memory``) are taken
-and have no effect; calls that do are refused.
+Names, arguments and behaviour follow the public documentation of ClearML Hyper-Datasets. A DataView is one
+SQL statement over the views of the database (:meth:`DataView.sql`): it holds no data and returns the frames as they are
+now. Arguments that only matter with a server (``auto_connect_with_task``, ``query_queue_depth``, ``node_id``,
+``cache_in_memory``) are accepted and have no effect; methods that need a server are refused.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ if TYPE_CHECKING:
     from masksdb.training.torch_frames import TorchFrames
 
 _KEPT: Any = object()
+"""The default of an argument of which None is a value."""
 
 
 class DataView:
-    """Frames of one or more dataset versions, as queries find them.
+    """The frames of one or more dataset versions that queries select.
 
     Attributes:
-        name: what it is called.
-        id: its key in the table ``dataviews``, None before it is stored.
+        name: its name, None if it has none.
+        id: its key in the table ``dataviews``, None until it is stored.
     """
 
     RoiQuery = view_model.RoiQuery
@@ -62,16 +63,16 @@ class DataView:
         """A new view, without a query.
 
         Args:
-            name: what it is called; needed to store it.
-            iteration_order: sequential, by context and time, or random.
-            iteration_infinite: give frames again and again.
-            maximum_number_of_frames: give so many at most.
+            name: its name, which it needs to be stored.
+            iteration_order: sequential (by context id, then timestamp) or random.
+            iteration_infinite: start again after the last frame.
+            maximum_number_of_frames: the most frames that it returns.
             auto_connect_with_task: no effect.
             queries: queries of another view.
-            iteration_random_seed: what a random order follows from; without it 0.
+            iteration_random_seed: the seed of a random order; without it 0.
             database: the database; without it the default one, see :func:`masksdb.set_default`.
         """
-        self._given_engine = None if database is None else database._engine
+        self._opened_engine = None if database is None else database._engine
         self._definition = Definition()
         self.name = name
         self.id: int | None = None
@@ -92,16 +93,16 @@ class DataView:
 
         Raises:
             NotFoundError: no such view; also a ValueError.
-            UsageError: neither or both are given.
+            UsageError: neither id nor name is passed, or both.
         """
-        wanted = one_of("dataview_id", dataview_id, "dataview_name", dataview_name)
-        if wanted is None:
+        key = one_of("dataview_id", dataview_id, "dataview_name", dataview_name)
+        if key is None:
             raise UsageError("DataView.get: not named; give dataview_id or dataview_name")
         view = cls(database=database)
-        # An id is often given as a name, for names are what people see.
+        # Callers that pass a name as dataview_id mean the name.
         is_id = dataview_id is not None and str(dataview_id).isdecimal()
-        found = saved_views.find(view._engine, int(wanted) if is_id else str(wanted))
-        view.id, view.name, view._definition = found.dataview_id, found.name, Definition.from_json(found.definition)
+        saved = saved_views.find(view._engine, int(key) if is_id else str(key))
+        view.id, view.name, view._definition = saved.dataview_id, saved.name, Definition.from_json(saved.definition)
         return view
 
     def add_query(
@@ -119,23 +120,23 @@ class DataView:
         conf_range: Sequence[float] | None = None,
         project_name: str | None = None,
     ) -> ViewQuery:
-        """Add the frames for which a query holds to the view.
+        """Add the frames that match a query to the view.
 
         Args:
             dataset_id: the dataset by id, or
-            dataset_name: by name; neither, or ``*``, is every dataset that another query names.
+            dataset_name: by name; without both, or with ``*``, every dataset that another query names.
             version_id: the version by id, or
-            version_name: by name; neither, or ``*``, is every version.
-            roi_query: a label, a list of labels that one ROI has all of, or Lucene over one ROI.
+            version_name: by name; without both, or with ``*``, every version.
+            roi_query: a label, a list of labels that one ROI must all have, or Lucene over one ROI.
             frame_query: Lucene over the frame.
             source_query: Lucene over one source of the frame.
-            weight: how often its frames come, compared with those of the other queries.
-            count_range: least and most of such ROIs in a frame; -1 leaves an end open.
-            conf_range: least and greatest confidence of such a ROI; -1 leaves an end open.
-            project_name: the project that the dataset is in.
+            weight: how often its frames are drawn, relative to those of the other queries.
+            count_range: the fewest and most such ROIs in a frame; -1 leaves an end open.
+            conf_range: the lowest and highest confidence of such a ROI; -1 leaves an end open.
+            project_name: the project that the dataset must be in.
 
         Raises:
-            UsageError: an argument is not what it should be; of Lucene with the column.
+            UsageError: an argument is not valid; for Lucene the message names the column.
         """
         has_rois = roi_query not in (None, "") or (count_range, conf_range) != (None, None)
         rois = (view_model.RoiQuery(roi_query, count_range, conf_range),) if has_rois else ()
@@ -155,18 +156,21 @@ class DataView:
         *,
         project_name: str | None = None,
     ) -> ViewQuery:
-        """Add a query with several rules about ROIs, which must all hold, each of some ROI of the frame.
+        """Add a query with several rules about ROIs; for every rule the frame must have a ROI that matches.
 
         Args:
-            dataset_id: as in :meth:`add_query`, and so are the others but
-            dataset_name: by name.
-            version_id: by id.
-            version_name: by name.
+            dataset_id: the dataset by id, as in :meth:`add_query`.
+            dataset_name: the dataset by name.
+            version_id: the version by id.
+            version_name: the version by name.
             roi_queries: the rules, as ``DataView.RoiQuery``, or one.
             frame_query: Lucene over the frame.
-            source_query: Lucene over one source.
-            weight: how often its frames come.
-            project_name: the project that the dataset is in.
+            source_query: Lucene over one source of the frame.
+            weight: how often its frames are drawn, relative to those of the other queries.
+            project_name: the project that the dataset must be in.
+
+        Raises:
+            UsageError: an argument is not valid; for Lucene the message names the column.
         """
         rois: Any = roi_queries
         names = (dataset_id, dataset_name, version_id, version_name, project_name)
@@ -174,20 +178,20 @@ class DataView:
 
     def _append(self, query: ViewQuery) -> ViewQuery:
         if not isinstance(query, ViewQuery):
-            raise UsageError(f"queries: found {type(query).__name__}, expected what get_queries() gives")
+            raise UsageError(f"queries: found {type(query).__name__}, expected what get_queries() returns")
         self._changing.queries.append(query)
         return query
 
     @property
     def _changing(self) -> Definition:
-        """The definition, to be changed.
+        """The definition, for changes to it.
 
         Raises:
             UsageError: the view is frozen.
         """
         if self.status == "published":
             raise UsageError(
-                f"DataView {self.name!r}: frozen, so that it stays; DataView(queries=view.get_queries()) makes another"
+                f"DataView {self.name!r}: frozen and cannot change; DataView(queries=view.get_queries()) makes another"
             )
         return self._definition
 
@@ -201,16 +205,19 @@ class DataView:
         version_name: str | None = None,
         project_name: str | None = None,
     ) -> MappingRule:
-        """Give ROIs another label: queries still look at the first ones, numbers at the new ones.
+        """Replace labels of ROIs; queries match the labels before the replacement, label numbers those after it.
 
         Args:
-            from_labels: a label, or labels that a ROI must have all of; ``*`` is any.
-            to_label: what it has in their place.
-            dataset_id: where the rule holds, as in :meth:`add_query`.
-            dataset_name: by name.
-            version_id: by id.
-            version_name: by name.
-            project_name: the project that the dataset is in.
+            from_labels: a label, or labels that a ROI must all have; ``*`` is any label.
+            to_label: the label that replaces them.
+            dataset_id: the dataset by id that the rule applies to, as in :meth:`add_query`.
+            dataset_name: the dataset by name.
+            version_id: the version by id.
+            version_name: the version by name.
+            project_name: the project that the dataset must be in.
+
+        Raises:
+            UsageError: an argument is not valid.
         """
         labels = (from_labels,) if isinstance(from_labels, str) else tuple(from_labels)
         names = (dataset_id, dataset_name, version_id, version_name, project_name)
@@ -219,29 +226,29 @@ class DataView:
         return rule
 
     def get_mapping_rules(self) -> list[MappingRule]:
-        """Its mapping rules; of several that name a label, the first counts."""
+        """Its mapping rules; if several replace the same label, the first one is used."""
         return list(self._definition.mapping_rules)
 
     def set_labels(self, label_dict: Mapping[str, int] | None = None, **labels: int) -> None:
-        """Number the labels, as they are after the mapping; a label without a number is -1.
+        """Set the numbers of labels, as they are after the mapping; a label without a number gets -1.
 
         Raises:
-            UsageError: a number is none.
+            UsageError: a number is not a whole number.
 
         >>> view = DataView()
         >>> view.set_labels({"cat": 1, "dog": 2, "ignore": -1})
         >>> view.get_labels()
         {'cat': 1, 'dog': 2, 'ignore': -1}
         """
-        given = {**(label_dict or {}), **labels}
-        for label, number in given.items():
+        numbers = {**(label_dict or {}), **labels}
+        for label, number in numbers.items():
             is_whole = hasattr(number, "__index__") and not isinstance(number, bool)
             if not isinstance(label, str) or not is_whole or not -(1 << 63) <= number < 1 << 63:
                 raise UsageError(f"set_labels: found {label!r}: {number!r}, expected a label and a whole number")
-        self._changing.labels = {label: int(number) for label, number in given.items()}
+        self._changing.labels = {label: int(number) for label, number in numbers.items()}
 
     def get_labels(self) -> dict[str, int]:
-        """The numbers of the labels."""
+        """The numbers of the labels, by label."""
         return dict(self._definition.labels)
 
     def set_iteration_parameters(
@@ -251,16 +258,16 @@ class DataView:
         maximum_number_of_frames: int | None = _KEPT,
         random_seed: int | None = None,
     ) -> None:
-        """Say in which order frames come, and how many; what is not given stays as it is.
+        """Set the order of the frames and how many there are; arguments that are left out change nothing.
 
         Args:
             order: sequential (by context id, then timestamp) or random.
-            infinite: give frames again and again: all in turn, or in a random order each drawn by the weights.
-            maximum_number_of_frames: give so many at most; None is no limit.
-            random_seed: what a random order follows from.
+            infinite: never end: a sequential order starts again, a random one draws frames by the weights.
+            maximum_number_of_frames: the most frames that the view returns; None is no limit.
+            random_seed: the seed of a random order.
 
         Raises:
-            UsageError: an argument is not what it should be.
+            UsageError: an argument is not valid.
         """
         chosen = self._changing
         if order is not None:
@@ -281,7 +288,7 @@ class DataView:
             chosen.random_seed = int(random_seed)
 
     def get_iteration_parameters(self) -> dict[str, Any]:
-        """What :meth:`set_iteration_parameters` has set."""
+        """The parameters set by :meth:`set_iteration_parameters`, by name."""
         chosen = self._definition
         return {
             "order": chosen.order,
@@ -291,33 +298,34 @@ class DataView:
         }
 
     def store(self, name: str | None = None) -> int:
-        """Save the view in the database, in place of what had its name; its id.
+        """Save the view in the database, in place of a view of its name; returns its id.
 
         Args:
-            name: what it is called from now on.
+            name: its new name; without it its present one.
 
         Raises:
             UsageError: it has no name, no query, or a frozen view has that name.
-            NotFoundError: it names a dataset or version that is not there.
+            NotFoundError: it names a dataset or version that does not exist.
         """
-        wanted = self.name if name is None else name
-        if wanted is None:
+        new_name = self.name if name is None else name
+        if new_name is None:
             raise UsageError("DataView: stored under its name, and it has none; give it one")
-        self.id = saved_views.save(self._engine, wanted, self._definition, self.sql())
-        self.name = wanted
+        self.id = saved_views.save(self._engine, new_name, self._definition, self.sql())
+        self.name = new_name
         return self.id
 
     def freeze(self) -> str:
-        """Store the view and keep the hash of what it gives, which this is; from then on its definition stays.
+        """Store the view with a hash of its result, and refuse later changes to its definition; returns the hash.
 
-        See :func:`masksdb.clearml.views.saved.result_hash` for what the hash covers.
+        The hash covers the ids and contents of the frames, the label mappings of their versions, and the mapping
+        rules, label numbers and order of the view; it does not cover pixels.
         """
-        found = saved_views.result_hash(self._engine, self._definition)
-        saved_views.freeze(self._engine, self.store(), found)
-        return found
+        digest = saved_views.result_hash(self._engine, self._definition)
+        saved_views.freeze(self._engine, self.store(), digest)
+        return digest
 
     def is_unchanged(self) -> bool | None:
-        """Whether the view still gives what it gave when it was frozen; None where it is not frozen."""
+        """Whether the view still has the result that it was frozen with; None if it is not frozen."""
         row = self._row()
         if row is None or row.frozen_hash is None:
             return None
@@ -334,56 +342,57 @@ class DataView:
 
     @property
     def _engine(self) -> Engine:
-        # A view that is only described opens no database.
-        if self._given_engine is None:
-            self._given_engine = default_engine()
-        return self._given_engine
+        # A view whose frames are never read opens no database.
+        if self._opened_engine is None:
+            self._opened_engine = default_engine()
+        return self._opened_engine
 
     @property
     def _results(self) -> ViewResults:
         return ViewResults(self._engine, self._definition)
 
     def get_queries(self) -> list[ViewQuery]:
-        """Its queries, in the order in which they were added."""
+        """Its queries, in the order they were added."""
         return list(self._definition.queries)
 
     def definition(self) -> str:
-        """What it asks for, as JSON text."""
+        """Its queries, mapping rules, label numbers and order as JSON text."""
         return self._definition.to_json()
 
     def sql(self) -> str:
-        """The statement that finds the frames; :meth:`parameters` has its values.
+        """The SQL statement that selects the frames; :meth:`parameters` returns its values.
 
-        Of a view that draws frames at random again and again, it is the statement of the first draws.
+        For a random view that never ends it is the statement of the first draws.
         """
         return self._results.statement()[0]
 
     def parameters(self) -> dict[str, Any]:
-        """The values of :meth:`sql`, by name."""
+        """The values of the statement of :meth:`sql`, by name."""
         return self._results.statement()[1]
 
     def relation(self) -> duckdb.DuckDBPyRelation:
-        """The frames as a DuckDB relation: what :meth:`sql` gives, each frame once also where the view is infinite."""
+        """The frames as a DuckDB relation with the columns of :meth:`sql`; each once, also in an infinite view."""
         return self._results.relation()
 
     def arrow(self) -> pa.Table:
-        """The view as an Arrow table: one row per frame, each once, and source, in the view's order.
+        """The view as an Arrow table, in its order: one row per source of a frame, each frame once.
 
         A frame without sources has one row too. Columns:
 
-        * ``place`` int64: the frame's place in the view, from 0; ``query_index`` int32: the query that it is from;
+        * ``place`` int64: the place of the frame in the view, from 0; ``query_index`` int32: the query that it matches;
         * ``dataset``, ``version`` string, ``version_id``, ``frame_key`` int64, ``frame_id``, ``context_id`` string,
           ``timestamp`` int64;
         * ``source_index`` int32, ``source_id``, ``source_uri`` (resolved), ``content_type`` string,
           ``source_timestamp`` int64, ``width``, ``height`` int32;
-        * ``masks``: list of struct: ``mask_index`` int32, ``mask_id`` string, ``mask`` struct as the functions over
+        * ``masks``: list of struct: ``mask_index`` int32, ``mask_id`` string, ``mask`` struct as the SQL functions over
           pixels take it (``uri`` string, resolved, ``content_type`` string, ``timestamp`` int64);
-        * ``rois``: list of struct, one item per ROI and mask of this source that it is in: ``roi_index``,
+        * ``rois``: list of struct, one item per ROI and mask of this source that the ROI is in: ``roi_index``,
           ``mask_index`` int32 (NULL where the ROI is in no mask), ``roi_id`` string, ``labels``, ``class_labels`` list
-          of string (mapped; the latter say what the region is), ``class_number`` int64 (what ``set_labels`` says of the
-          class labels, else -1), ``mask_id`` string, ``mask_value`` list of int32, ``confidence`` double, ``is_crowd``
-          bool, ``rle`` struct (``size`` list of int32, ``counts`` string), ``poly`` list of double;
-        * ``segments``: list of struct, what the version's ``mask_labels`` say of pixel values: ``mask_index`` int32,
+          of string (mapped; the latter name the class of the region), ``class_number`` int64 (the number of
+          the class labels by ``set_labels``, else -1), ``mask_id`` string, ``mask_value`` list of int32, ``confidence``
+          double, ``is_crowd`` bool, ``rle`` struct (``size`` list of int32, ``counts`` string), ``poly`` list of
+          double;
+        * ``segments``: list of struct, one item per pixel value in the version's ``mask_labels``: ``mask_index`` int32,
           ``mask_id`` string, ``mask_value`` list of int32, ``labels`` list of string (mapped), ``class_number`` int64.
         """
         return self._results.arrow()
@@ -398,15 +407,15 @@ class DataView:
         size: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> FrameArrays:
-        """The frames as numpy arrays for training, by index: each source's image, and the number of each pixel's class.
+        """The frames as numpy arrays for training, by index: the image of a source and the class number of each pixel.
 
         Args:
             mask: id of the only masks to read; without it all are read.
-            void: the number of pixels that no label explains, or one whose number is negative.
-            images: read the image too, not the class mask alone.
+            void: the number of pixels without a label, or with a label whose number is negative.
+            images: read the image too, not only the class mask.
             crop: (height, width) at a random place, or (x, y, height, width).
-            size: (height, width) that the image or its crop is scaled to; each pixel is the nearest one of before.
-            seed: what random crops follow from, beside the epoch and the index of the frame.
+            size: (height, width) that the image or its crop is scaled to, by taking the nearest pixels.
+            seed: the seed of random crops, combined with the epoch and the index of the frame.
 
         Raises:
             UsageError: no label has a number.
@@ -426,7 +435,7 @@ class DataView:
         size: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> TorchFrames:
-        """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
+        """The result of :meth:`arrays` as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
 
         Raises:
             UsageError: torch is not installed, or no label has a number.
@@ -434,7 +443,7 @@ class DataView:
         return as_torch(self.arrays(mask, void=void, images=images, crop=crop, size=size, seed=seed))
 
     def get_count(self) -> tuple[int, list[int]]:
-        """How many frames the queries find, each once, and how many each of them finds."""
+        """The number of frames of the view, each counted once, and the number of frames of each query."""
         return view_sql.counts(self._engine, self._definition)
 
     def get_iterator(
@@ -452,15 +461,19 @@ class DataView:
         """The frames one by one, as SingleFrames and FrameGroups.
 
         Args:
-            projection: give dicts instead, with these fields (``"sources.uri"``) only.
-            query_cache_size: frames that are read at once.
+            projection: return dicts with only these fields, such as ``"sources.uri"``.
+            query_cache_size: how many frames are read at once; without it 1000.
             query_queue_depth: no effect.
-            allow_repetition: draw frames by the weights, so many that the query with most frames may give all of them.
-            auto_synthetic_epoch_limit: the same.
+            allow_repetition: draw frames by the weights, as many as the largest query needs to come to all its frames
+                on average.
+            auto_synthetic_epoch_limit: the same as ``allow_repetition``.
             node_id: no effect.
-            worker_index: give every ``num_workers``-th frame, beginning with this one.
-            num_workers: among how many the frames are shared.
+            worker_index: return every ``num_workers``-th frame, starting with this one.
+            num_workers: the number of workers that share the frames.
             cache_in_memory: no effect.
+
+        Raises:
+            UsageError: an argument is not valid.
         """
         for name, number in (("query_cache_size", query_cache_size), ("num_workers", num_workers)):
             if number is not None and number < 1:
@@ -477,19 +490,19 @@ class DataView:
         return self.get_iterator()
 
     def to_list(self, allow_repetition: bool = False) -> list[SingleFrame | FrameGroup]:
-        """All frames, each once also where the view is infinite.
+        """All frames, each once, even if the view is infinite.
 
         Args:
-            allow_repetition: draw them by the weights, as in :meth:`get_iterator`.
+            allow_repetition: draw frames by the weights, as in :meth:`get_iterator`.
         """
         keys = self._results.keys(is_infinite=False, is_drawn=allow_repetition)
         return list(self._results.frames(keys))
 
     def to_dict(self, projection: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """All frames, each once, as dicts: the frame's JSON object and ``dataset``, which has ids and names.
+        """All frames, each once, as dicts: the JSON object of the frame, and ``dataset`` with its ids and names.
 
         Args:
-            projection: fields and sub-fields, separated by dots: ``["id", "dataset.id", "sources"]``.
+            projection: the only fields to return, sub-fields after a dot: ``["id", "dataset.id", "sources"]``.
         """
         keys = self._results.keys(is_infinite=False, is_drawn=False)
         return list(self._results.frames(keys, _checked(projection) or ["*"]))

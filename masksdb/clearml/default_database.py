@@ -9,26 +9,28 @@ from masksdb.store.engine import Engine, open_engine
 
 
 class OpenDatabase(Protocol):
-    """An open database, as :func:`masksdb.connect` gives one."""
+    """An open database: what :func:`masksdb.connect` returns."""
 
     @property
     def _engine(self) -> Engine: ...
 
 
 _default: list[str] = []
+"""The path passed to set_default, or nothing."""
 
 _held: list[Engine] = []
+"""The engines that default_engine has opened."""
 
 
 def set_default(path: str | os.PathLike[str]) -> None:
-    """The database file that the ClearML names use from now on in this process."""
+    """Set the database file that the ClearML names use from now on in this process."""
     _default[:] = [os.fspath(path)]
 
 
 def default_engine() -> Engine:
     """The engine of the default database.
 
-    That is the path given to :func:`set_default`, else the environment variable ``MASKSDB_DATABASE``, else
+    Its path is the one passed to :func:`set_default`, else the environment variable ``MASKSDB_DATABASE``, else
     ``masks.duckdb`` in the working directory. It stays open until :func:`close_defaults` or the end of the process.
     """
     path = _default[0] if _default else os.environ.get("MASKSDB_DATABASE", "masks.duckdb")

@@ -1,6 +1,6 @@
-"""What frame objects have in common: each holds the JSON object of its frame and changes it in place.
+"""The base of frame objects: each holds the JSON object of its frame and changes it in place.
 
-So what they do not know of a frame that came from a database is still there when it goes back.
+So unknown keys of a stored frame are kept when the frame is saved again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Member(Generic[Value]):
 
 
 class FrameObject:
-    """What SingleFrames and FrameGroups have in common.
+    """The base of SingleFrame and FrameGroup.
 
     Attributes:
-        origin: names of the dataset and version that the frame came from; empty for a new one.
+        origin: names of the dataset and version that the frame was read from; empty for a new frame.
         media_root: the folder that its relative URIs are relative to; None is the working directory.
-        prefixes: URI prefixes of its database, and what to read from instead.
+        prefixes: URI prefixes that its database maps, and what they are replaced by.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class FrameObject:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What is said of the frame as a whole; change it in place or assign another."""
+        """Any JSON object about the whole frame; change it in place or assign another."""
         return cast("dict[str, Any]", self._object.setdefault("meta", Fresh()))
 
     @metadata.setter
@@ -88,14 +88,14 @@ class FrameObject:
         raise NotImplementedError
 
     def copy(self) -> Any:
-        """A frame like this one with a new random id."""
+        """A copy of the frame with a new random id."""
         other = copy.deepcopy(self)
         other.id = random_id()
         return other
 
 
 def frame_dict(frame: Mapping[str, Any], sources: list[dict[str, Any]], rois: list[dict[str, Any]]) -> dict[str, Any]:
-    """A copy of a frame's JSON object with these sources and ROIs; what is empty and was not there stays away."""
+    """A copy of a frame's JSON object with these sources and ROIs; empty lists that it did not have are left out."""
     whole = {key: value for key, value in frame.items() if key not in ("sources", "rois")}
     if sources != [{"id": DEFAULT_SOURCE}] and (sources or "sources" in frame):
         whole["sources"] = sources
@@ -105,10 +105,10 @@ def frame_dict(frame: Mapping[str, Any], sources: list[dict[str, Any]], rois: li
 
 
 def stable_id(*parts: object) -> str:
-    """An id that follows from its parts."""
+    """An id computed from its parts, always the same for the same parts."""
     return hashlib.md5("\n".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
 def random_id() -> str:
-    """An id that no other has."""
+    """A random id."""
     return os.urandom(16).hex()

@@ -16,8 +16,8 @@ from masksdb.errors import UsageError
 class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
     """A frame of several sources: a dict of SingleFrames by the names of the sources.
 
-    Each SingleFrame stands for one source with its masks and annotations; its metadata is kept in the metadata of the
-    group under the name of the source.
+    Each SingleFrame is one source with its masks and annotations; its metadata is stored in the metadata of the group,
+    under the name of the source.
 
     >>> group = FrameGroup(front=SingleFrame(source="front.png"), rear=SingleFrame(source="rear.png"))
     >>> group["front"].metadata["fov"] = 120
@@ -35,8 +35,8 @@ class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
         """A new group.
 
         Args:
-            id: its id; None is one that follows from the names and sources of the frames.
-            metadata: any JSON object; its keys are not the names of frames.
+            id: its id; None computes one from the names and sources of the frames.
+            metadata: any JSON object; no key may be the name of a frame.
             frames: SingleFrames by name.
             named: SingleFrames by name.
         """
@@ -47,8 +47,8 @@ class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
             self.id = id
         if metadata is not None:
             self.metadata = dict(metadata)
-        for several in (*frames, named):
-            self.update(several)
+        for frames_by_name in (*frames, named):
+            self.update(frames_by_name)
 
     @property
     def id(self) -> str:
@@ -86,9 +86,9 @@ class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
 
     @property
     def timestamp(self) -> int:
-        """Milliseconds: as given, else that of the first SingleFrame."""
-        given: int | None = self._object.get("timestamp")
-        return given if given is not None else next((frame.timestamp for frame in self.values()), 0)
+        """Milliseconds: its own, else that of the first SingleFrame."""
+        own: int | None = self._object.get("timestamp")
+        return own if own is not None else next((frame.timestamp for frame in self.values()), 0)
 
     @timestamp.setter
     def timestamp(self, value: int) -> None:
@@ -96,9 +96,9 @@ class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
 
     @property
     def context_id(self) -> str | None:
-        """What groups frames: as given, else that of the first SingleFrame."""
-        given: str | None = self._object.get("context_id")
-        return given if given is not None else next((frame.context_id for frame in self.values()), None)
+        """The id that frames of one context share: its own, else that of the first SingleFrame."""
+        own: str | None = self._object.get("context_id")
+        return own if own is not None else next((frame.context_id for frame in self.values()), None)
 
     @context_id.setter
     def context_id(self, value: str) -> None:
@@ -110,32 +110,34 @@ class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
             frame.annotations.append(annotation.copy())
 
     def get_global_annotations(self) -> list[Annotation]:
-        """The annotations that all SingleFrames have, and those that name several sources, or none."""
-        listed = [frame.annotations for frame in self.values()]
-        return [each for each in listed[0] if all(each in others for others in listed)] + self._shared if listed else []
+        """The annotations that all SingleFrames have, and those that name several sources or none."""
+        lists = [frame.annotations for frame in self.values()]
+        if not lists:
+            return []
+        return [annotation for annotation in lists[0] if all(annotation in others for others in lists)] + self._shared
 
     def remove_global_annotation(self, annotation: Annotation) -> bool:
-        """Remove an annotation from every SingleFrame; whether all had it."""
-        shared = annotation in self._shared
-        self._shared = [each for each in self._shared if each != annotation]
+        """Remove an annotation from every SingleFrame; returns whether all had it."""
+        was_shared = annotation in self._shared
+        self._shared = [other for other in self._shared if other != annotation]
         had = [annotation in frame.annotations for frame in self.values()]
         for frame in self.values():
-            frame.annotations = [each for each in frame.annotations if each != annotation]
-        return shared or (bool(had) and all(had))
+            frame.annotations = [other for other in frame.annotations if other != annotation]
+        return was_shared or (bool(had) and all(had))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of the frame, a copy.
 
         Raises:
-            UsageError: a key of the group's metadata is the name of a SingleFrame that has metadata of its own.
+            UsageError: a key of the group's metadata is the name of one of its SingleFrames with metadata.
         """
         whole: dict[str, Any] = {"id": self.id, "meta": self.metadata, **self._object}
         sources, rois = [], [(annotation.place, annotation.roi) for annotation in self._shared]
         for name, frame in self.items():
-            came_so = frame._loaded_as == name
-            sources.append(frame._source if came_so else {**frame._source, "id": name})
+            is_stored = frame._loaded_as == name
+            sources.append(frame._source if is_stored else {**frame._source, "id": name})
             for annotation in frame.annotations:
-                is_new = not came_so or annotation.place == math.inf
+                is_new = not is_stored or annotation.place == math.inf
                 rois.append((annotation.place, {**annotation.roi, "sources": [name]} if is_new else annotation.roi))
             for key in ("timestamp", "context_id"):
                 if key in frame._object:
@@ -144,15 +146,15 @@ class FrameGroup(FrameObject, MutableMapping[str, SingleFrame]):
                 if name in self.metadata:
                     raise UsageError(f"metadata key {name!r}: the name of a SingleFrame of the group; use another key")
                 whole["meta"] = {**whole["meta"], name: frame.metadata}
-        rois.sort(key=lambda each: each[0])
+        rois.sort(key=lambda place_and_roi: place_and_roi[0])
         return frame_dict(whole, sources, [roi for _, roi in rois])
 
 
 def frame_from_dict(frame: Mapping[str, Any]) -> SingleFrame | FrameGroup:
-    """The object that stands for a frame's JSON object, which is not changed.
+    """The object of a frame's JSON object, which is copied.
 
     Returns:
-        A SingleFrame where the frame has no source, or one with the id ``default`` or none; else a FrameGroup.
+        A SingleFrame if the frame has no source, or one whose id is ``default`` or missing; else a FrameGroup.
     """
     whole = copy.deepcopy(dict(frame))
     sources: list[dict[str, Any]] = whole.get("sources") or []
@@ -166,13 +168,17 @@ def frame_from_dict(frame: Mapping[str, Any]) -> SingleFrame | FrameGroup:
     for index, source in enumerate(sources):
         name = str(source.get("id", f"{index:02d}"))
         name = name if name not in group else f"{name} {index:02d}"
-        mine = [each for each in annotations if list(map(str, each.roi.get("sources") or [])) == [name]]
+        own = [annotation for annotation in annotations if _source_ids(annotation) == [name]]
         meta = group.metadata.pop(name) if isinstance(group.metadata.get(name), dict) else None
-        group[name] = _single({} if meta is None else {"meta": meta}, source, mine)
+        group[name] = _single({} if meta is None else {"meta": meta}, source, own)
         group[name]._loaded_as = name
-    taken = {id(each) for one in group.values() for each in one.annotations}
-    group._shared = [each for each in annotations if id(each) not in taken]
+    taken = {id(annotation) for single in group.values() for annotation in single.annotations}
+    group._shared = [annotation for annotation in annotations if id(annotation) not in taken]
     return group
+
+
+def _source_ids(annotation: Annotation) -> list[str]:
+    return list(map(str, annotation.roi.get("sources") or []))
 
 
 def _single(frame: dict[str, Any], source: dict[str, Any], annotations: list[Annotation]) -> SingleFrame:

@@ -14,7 +14,7 @@ from masksdb.pixels.media import locate
 
 
 class SingleFrame(FrameObject):
-    """A frame with one source: an image, or a moment of a video."""
+    """A frame with one source: an image, or one point in time of a video."""
 
     def __init__(
         self,
@@ -35,25 +35,25 @@ class SingleFrame(FrameObject):
         """A new frame.
 
         Args:
-            id: its id; None is one that follows from the source and timestamp, or a random one without a source.
+            id: its id; None computes one from the source and timestamp, or draws a random one without a source.
             source: URI of the image or video.
             width: pixels.
             height: pixels.
             timestamp: milliseconds into the video.
             size: bytes.
-            hash: hash of the source's content.
-            preview_uri: URI of something to look at instead of the source.
-            preview_uri_timestamp: milliseconds into that, if it is a video.
+            hash: hash of the content of the source.
+            preview_uri: URI of an image or video to show in place of the source.
+            preview_uri_timestamp: milliseconds into the preview, if it is a video.
             metadata: any JSON object.
-            annotations: what is in it.
-            mask_source: URI of its mask, which gets the id ``00``.
-            context_id: what groups frames; None is the source.
+            annotations: its annotations.
+            mask_source: URI of its mask; the mask gets the id ``00``.
+            context_id: an id that the frames of one context share; None is the URI of the source.
         """
         super().__init__()
         self._source: dict[str, Any] = {"id": DEFAULT_SOURCE}
         self._loaded_as: str | None = None
-        given_or_stable = stable_id(source, timestamp or 0) if id is None and source else id
-        self.id = random_id() if given_or_stable is None else given_or_stable
+        new_id = stable_id(source, timestamp or 0) if source else random_id()
+        self.id = new_id if id is None else id
         self.source, self.width, self.height, self.timestamp = source, width, height, timestamp
         self.size, self.hash = size, hash
         self.preview_uri, self.preview_uri_timestamp = preview_uri, preview_uri_timestamp
@@ -85,7 +85,7 @@ class SingleFrame(FrameObject):
 
     @property
     def context_id(self) -> str | None:
-        """What groups frames: as given, else the source."""
+        """The id that frames of one context share: its own, else the URI of the source."""
         return cast("str | None", self._object.get("context_id", self.source))
 
     @context_id.setter
@@ -97,12 +97,12 @@ class SingleFrame(FrameObject):
 
     @property
     def sourcedata(self) -> dict[str, Any]:
-        """What is said of the source; change it in place."""
+        """Any JSON object about the source; change it in place."""
         return cast("dict[str, Any]", self._source.setdefault("meta", Fresh()))
 
     @property
     def preview_uri(self) -> str | None:
-        """URI of something to look at instead of the source."""
+        """URI of an image or video to show in place of the source."""
         return cast("str | None", self._preview().get("uri"))
 
     @preview_uri.setter
@@ -125,7 +125,7 @@ class SingleFrame(FrameObject):
         return preview if isinstance(preview, dict) else {} if preview is None else {"uri": preview}
 
     def _set_preview(self, key: str, value: Any) -> None:
-        preview = {name: each for name, each in self._preview().items() if name != key}
+        preview = {name: member for name, member in self._preview().items() if name != key}
         if value is not None:
             preview[key] = value
         if preview:
@@ -135,7 +135,7 @@ class SingleFrame(FrameObject):
 
     @property
     def masks_source(self) -> dict[str, str]:
-        """URIs of its masks by id; assign such a dict, or a list of URIs, which get the ids ``00``, ``01``, ..."""
+        """URIs of its masks by mask id; assign such a dict, or a list of URIs, which get the ids ``00``, ``01``, ..."""
         return {str(mask.get("id", "")): mask.get("uri") for mask in self._source.get("masks") or []}
 
     @masks_source.setter
@@ -146,7 +146,7 @@ class SingleFrame(FrameObject):
 
     @property
     def mask_source(self) -> str | None:
-        """URI of its first mask; assigned, that is its only mask."""
+        """URI of its first mask; assigning one makes it the only mask."""
         return next(iter(self.masks_source.values()), None)
 
     @mask_source.setter
@@ -170,23 +170,23 @@ class SingleFrame(FrameObject):
         metadata: Mapping[str, Any] | None = None,
         mask_id: str | None = None,
     ) -> list[int]:
-        """Say what is in the frame; several shapes become several annotations of one id.
+        """Annotate the frame; several shapes become several annotations with the same id.
 
         Args:
-            poly2d_xy: a polygon x, y, x, y, ... in pixels, or a list of those, which are one region.
-            poly3d_xyz: a polygon x, y, z, x, y, z, ... in space.
+            poly2d_xy: a polygon x, y, x, y, ... in pixels, or a list of such, which form one region.
+            poly3d_xyz: a 3D polygon x, y, z, x, y, z, ...
             points2d_xy: points x, y, x, y, ...
             points3d_xyz: points x, y, z, x, y, z, ...
-            box2d_xywh: left, top, width and height in pixels, and perhaps an angle in radians.
-            box3d_xyzwhxyzwh: x, y, z, width and height of the front, and the same of the back.
+            box2d_xywh: left, top, width and height in pixels, and optionally an angle in radians.
+            box3d_xyzwhxyzwh: x, y, z, width and height of the front, then of the back.
             ellipse2d_xyrrt: cx, cy, rx, ry in pixels and an angle in radians.
-            mask_rgb: a colour of a mask: 3 integers, or 1 (a palette index or grey level), or 4 (RGBA).
+            mask_rgb: a colour in a mask: 3 integers, or 1 (a palette index or grey level), or 4 (RGBA).
             frame_class: labels of the whole frame.
-            id: what the annotations are called; None is an id of their own.
-            labels: what is there; without a shape, labels of the whole frame.
+            id: the id of the annotations; None makes a new one.
+            labels: their labels; without a shape, labels of the whole frame.
             confidence: 0 to 1.
             metadata: any JSON object.
-            mask_id: the mask that ``mask_rgb`` is looked for in.
+            mask_id: id of the mask that has the colour ``mask_rgb``.
 
         Returns:
             The indexes of the new annotations.
@@ -200,7 +200,7 @@ class SingleFrame(FrameObject):
         >>> frame.to_dict()["rois"]
         [{'id': 'c1', 'label': ['car'], 'mask': {'value': [0, 0, 142]}}]
         """
-        given = {
+        arguments = {
             "poly2d_xy": poly2d_xy,
             "poly3d_xyz": poly3d_xyz,
             "points2d_xy": points2d_xy,
@@ -210,7 +210,7 @@ class SingleFrame(FrameObject):
             "ellipse2d_xyrrt": ellipse2d_xyrrt,
         }
         common: dict[str, Any] = {"id": id or self._new_id(), "confidence": confidence, "metadata": metadata}
-        shapes = {argument: values for argument, values in given.items() if values is not None}
+        shapes = {argument: values for argument, values in arguments.items() if values is not None}
         added = list(annotations_of(shapes, labels=labels, **common))
         if mask_rgb is not None:
             added.append(Mask(mask_rgb, labels=labels, mask_id=mask_id, **common))
@@ -220,19 +220,19 @@ class SingleFrame(FrameObject):
         return list(range(len(self.annotations) - len(added), len(self.annotations)))
 
     def _new_id(self) -> str:
-        # The same steps give the same ids, so that a script that is run again changes nothing.
+        # The same calls give the same ids, so that running a script again changes nothing.
         known = {annotation.id for annotation in self.annotations}
         candidates = (stable_id(self.id, number) for number in itertools.count(len(self.annotations)))
         return next(candidate for candidate in candidates if candidate not in known)
 
     def get_annotations(self, id: str | None = None, index: int | None = None) -> list[Annotation]:
-        """Its annotations, or those of an id, or the one at an index."""
+        """All its annotations, or those with an id, or the one at an index."""
         if index is not None:
             return self.annotations[index : index + 1]
         return [annotation for annotation in self.annotations if id is None or annotation.id == id]
 
     def remove_annotation(self, index: int | None = None) -> Annotation | None:
-        """Remove and return the annotation at an index; None where there is none."""
+        """Remove and return the annotation at an index; None if there is none."""
         if index is None or not 0 <= index < len(self.annotations):
             return None
         return self.annotations.pop(index)
@@ -240,18 +240,17 @@ class SingleFrame(FrameObject):
     def remove_annotations(
         self, id: str | None = None, label: str | None = None, labels: Sequence[str] | None = None
     ) -> list[Annotation]:
-        """Remove and return the annotations of an id, that have a label, or that have just these labels; or all."""
-        everything = id is None and label is None and labels is None
+        """Remove and return the annotations that have this id, this label and exactly these labels; None is any."""
 
-        def goes(annotation: Annotation) -> bool:
-            return everything or (
+        def is_removed(annotation: Annotation) -> bool:
+            return (
                 (id is None or annotation.id == id)
                 and (label is None or label in annotation.labels)
                 and (labels is None or annotation.labels == list(labels))
             )
 
-        removed = [annotation for annotation in self.annotations if goes(annotation)]
-        self.annotations = [annotation for annotation in self.annotations if not goes(annotation)]
+        removed = [annotation for annotation in self.annotations if is_removed(annotation)]
+        self.annotations = [annotation for annotation in self.annotations if not is_removed(annotation)]
         return removed
 
     def to_dict(self) -> dict[str, Any]:
@@ -261,19 +260,19 @@ class SingleFrame(FrameObject):
     def get_local_source(
         self, raise_on_error: bool = False, skip_size_check: bool = False, force_download: bool = False
     ) -> str | None:
-        """The path of a local file with the source's content, fetched if need be; None and a log line if that fails.
+        """The path of a local file with the content of the source, fetched if needed; None and a log line on failure.
 
         Args:
-            raise_on_error: raise ValueError instead.
-            skip_size_check: take an empty file too.
-            force_download: no effect; what has changed at its source is fetched again.
+            raise_on_error: raise a ValueError instead.
+            skip_size_check: accept an empty file.
+            force_download: no effect; a file that has changed is fetched again anyway.
         """
         return self._local(self.source, raise_on_error, skip_size_check, force_download)
 
     def get_local_preview_source(
         self, raise_on_error: bool = False, skip_size_check: bool = False, force_download: bool = False
     ) -> str | None:
-        """The same of the preview."""
+        """The same for the preview; see :meth:`get_local_source`."""
         return self._local(self.preview_uri, raise_on_error, skip_size_check, force_download)
 
     def get_local_mask_source(
@@ -283,14 +282,14 @@ class SingleFrame(FrameObject):
         skip_size_check: bool = False,
         force_download: bool = False,
     ) -> str | None:
-        """The same of a mask, by id, or of the first."""
+        """The same for the mask with an id, or the first mask; see :meth:`get_local_source`."""
         uri = self.mask_source if mask_id is None else self.masks_source.get(mask_id)
         return self._local(uri, raise_on_error, skip_size_check, force_download)
 
     def get_local_masks_source(
         self, raise_on_error: bool = False, skip_size_check: bool = False, force_download: bool = False
     ) -> dict[str, str | None]:
-        """The same of all masks, by id."""
+        """The same for all masks, by mask id; see :meth:`get_local_source`."""
         return {
             mask_id: self._local(uri, raise_on_error, skip_size_check, force_download)
             for mask_id, uri in self.masks_source.items()
@@ -301,14 +300,14 @@ class SingleFrame(FrameObject):
             if not uri:
                 raise MaskDecodeError("get_local_source", "the frame names no file")
             resolved = uri if "://" in uri else os.path.join(self.media_root or "", uri)
-            found = locate(resolved, self.prefixes)
-            if not found.size and not skip_size_check:
+            file = locate(resolved, self.prefixes)
+            if not file.size and not skip_size_check:
                 raise MaskDecodeError(uri, "an empty file")
-            return found.path
+            return file.path
         except MasksDBError as error:
             if raise_on_error:
                 raise UsageError(f"no local file: {error}") from None
-            import logging  # only here, for it would cost every start of the program some milliseconds
+            import logging  # imported here to keep the start of the program fast
 
             logging.getLogger("masksdb").warning("no local file: %s", error)
         return None

@@ -1,8 +1,8 @@
 """One version of a dataset under the name that ClearML users know, ``DatasetVersion``: its frames, labels and metadata.
 
-Class methods use the default database (see :func:`masksdb.set_default`); objects belong to the database that they came
-from. Arguments that only mean something with a server (``batch_size``, ``upload_retries``, ``refresh_version_stats``)
-are taken and have no effect.
+Class methods use the default database (see :func:`masksdb.set_default`); objects belong to the database that returned
+them. Arguments that only matter with a server (``batch_size``, ``upload_retries``, ``refresh_version_stats``) are
+accepted and have no effect.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from masksdb.clearml.dataset import Dataset
 
 Frame = SingleFrame | FrameGroup | Mapping[str, Any]
-"""A frame object, or the JSON object of one."""
+"""A frame as an object, or as its JSON object."""
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,21 @@ class DatasetVersion:
     ) -> DatasetVersion:
         """The version of that name or id.
 
-        Without either it is the newest draft, else the newest published, with a warning where there are several
-        versions (an error with ``raise_on_multiple``).
+        Without either it is the newest draft, else the newest published version. If there are several versions this
+        warns, or raises with ``raise_on_multiple``.
 
         Raises:
             NotFoundError: no such dataset or version; also a ValueError.
+            UsageError: there are several versions and ``raise_on_multiple`` is set.
         """
         dataset = _dataset(dataset_id, dataset_name, dataset_project)
-        found = dataset.get_version(version_id, version_name)
+        version = dataset.get_version(version_id, version_name)
         if version_id is None and version_name is None and (count := len(dataset.get_versions())) > 1:
-            message = f"dataset {dataset.name!r} has {count} versions; this is {found.version_name!r}"
+            message = f"dataset {dataset.name!r} has {count} versions; this is {version.version_name!r}"
             if raise_on_multiple:
                 raise UsageError(f"{message}; name the one you want")
             warnings.warn(message, stacklevel=2)
-        return found
+        return version
 
     @classmethod
     def get_versions(
@@ -103,7 +104,7 @@ class DatasetVersion:
         only_draft: bool = False,
         dataset_project: str | None = None,
     ) -> list[DatasetVersion]:
-        """The versions of a dataset, or only the published ones or the drafts, the newest first."""
+        """The versions of a dataset, or only the published ones or the drafts, newest first."""
         dataset = _dataset(dataset_id, dataset_name, dataset_project)
         return dataset.get_versions(only_published, only_draft)
 
@@ -119,20 +120,20 @@ class DatasetVersion:
         raise_if_exists: bool = False,
         dataset_project: str | None = None,
     ) -> DatasetVersion:
-        """A draft, made where the dataset has no version of that name.
+        """The version of that name, created as a draft if the dataset does not have it.
 
         Args:
             version_name: its name.
             description: free text.
             dataset_id: the id of its dataset, or
-            dataset_name: the name, of a dataset that is made where there is none.
+            dataset_name: its name; the dataset is created if it does not exist.
             parent_version_ids: published versions that it inherits from, by id, or
-            parent_version_names: by name; where two hold a frame id, the first wins.
-            raise_if_exists: do not return an existing version.
-            dataset_project: the project that the dataset is looked for in.
+            parent_version_names: by name; if two parents have the same frame id, the first wins.
+            raise_if_exists: raise instead of returning an existing version.
+            dataset_project: the project that the dataset must be in.
 
         Raises:
-            UsageError: it exists and ``raise_if_exists``, or a parent is a draft; also a ValueError.
+            UsageError: it exists and ``raise_if_exists`` is set, or a parent is a draft; also a ValueError.
             NotFoundError: no such parent.
         """
         parents = one_of("parent_version_ids", parent_version_ids, "parent_version_names", parent_version_names)
@@ -165,36 +166,36 @@ class DatasetVersion:
         child_metadata: Mapping[str, Any] | None = None,
         dataset_project: str | None = None,
     ) -> DatasetVersion:
-        """Publish a draft under a name of its own, and go on in a new draft that inherits it.
+        """Publish a draft under a name of its own, and continue in a new draft that inherits from it.
 
         Args:
             version_name: the draft, by name, or
-            version_id: by id; without either the only draft of the dataset.
+            version_id: by id; without either, the only draft of the dataset.
             dataset_name: its dataset, by name, or
             dataset_id: by id.
-            publish_name: what it is called from then on; without it ``snapshot`` and the time, as in
+            publish_name: the new name of the published draft; without it ``snapshot`` and the time, as in
                 ``snapshot 2020-03-26T16:55:38.441671``.
-            publish_comment: its comment from then on.
-            publish_metadata: joins its metadata.
-            child_name: what the new draft is called; without it ``Current``.
-            child_comment: its comment.
-            child_metadata: its metadata, beside the inherited ``mask_labels``.
-            dataset_project: the project that the dataset is looked for in.
+            publish_comment: its new comment.
+            publish_metadata: keys that are added to its metadata.
+            child_name: the name of the new draft; without it ``Current``.
+            child_comment: the comment of the new draft.
+            child_metadata: the metadata of the new draft, beside the inherited ``mask_labels``.
+            dataset_project: the project that the dataset must be in.
 
         Returns:
-            The new draft; the snapshot keeps its id.
+            The new draft; the published version keeps its id.
 
         Raises:
-            UsageError: no version is named and the dataset has not just one draft, or a name is taken.
+            UsageError: no version is named and the dataset does not have exactly one draft, or a name is taken.
             VersionPublishedError: the version is published.
         """
         dataset = _dataset(dataset_id, dataset_name, dataset_project)
-        name, wanted = dataset.name, id_or_name("version", version_id, version_name)
+        name, version = dataset.name, id_or_name("version", version_id, version_name)
         with dataset.engine.transaction() as cursor:
             child = versions.create_snapshot(
                 cursor,
                 name,
-                wanted,
+                version,
                 publish_name=publish_name,
                 publish_comment=publish_comment,
                 publish_metadata=publish_metadata,
@@ -214,7 +215,7 @@ class DatasetVersion:
         version_name: str | None = None,
         dataset_project: str | None = None,
     ) -> SingleFrame | FrameGroup:
-        """A frame of a version as an object: a SingleFrame where its only source is ``default``, else a FrameGroup.
+        """A frame of a version as an object: a SingleFrame if its only source is ``default``, else a FrameGroup.
 
         Raises:
             NotFoundError: no such dataset, version or frame.
@@ -244,7 +245,7 @@ class DatasetVersion:
 
     @property
     def draft(self) -> bool:
-        """Whether it may still be written to."""
+        """Whether it is a draft, which can still be changed."""
         return self.status == "draft"
 
     @property
@@ -259,11 +260,11 @@ class DatasetVersion:
 
     def get_frame(self, frame_id: str) -> SingleFrame | FrameGroup:
         """A frame of this version as an object; see :meth:`~masksdb.DatasetVersion.get_single_frame`."""
-        found = find_frame(self.engine, self.version_id, frame_id)
-        frame = frame_from_dict(found.frame)
+        row = find_frame(self.engine, self.version_id, frame_id)
+        frame = frame_from_dict(row.frame)
         details = self._details
         frame.origin = {"Dataset Name": details.dataset_name, "Version Name": details.version_name}
-        frame.media_root = found.media_root
+        frame.media_root = row.media_root
         frame.prefixes = self.engine.settings.prefixes
         return frame
 
@@ -277,11 +278,11 @@ class DatasetVersion:
         local_dataset_root_path: str | os.PathLike[str] | None = None,
         upload_retries: int = 5,
     ) -> list[dict[str, Any]]:
-        """Save frames in this draft; those whose id it has already are replaced.
+        """Save frames in this draft; a frame with the id of an existing one replaces it.
 
         Args:
-            frames: SingleFrames, FrameGroups, or JSON objects of frames. Relative URIs are relative to the working
-                directory, or to where a frame that came from a database was relative to.
+            frames: SingleFrames, FrameGroups, or JSON objects of frames. Relative URIs start at the working directory;
+                those of a frame that was read from a database keep their folder.
             warn_on_duplicate_frames: no effect.
             batch_size: no effect.
             refresh_version_stats: no effect.
@@ -299,12 +300,12 @@ class DatasetVersion:
             raise UnsupportedFormatError(
                 "add_frames(auto_upload_destination=...): uploading is not supported; files stay where they are"
             )
-        given = list(frames)
-        sources = []
-        for root, group in itertools.groupby(enumerate(given), key=lambda each: getattr(each[1], "media_root", None)):
-            numbered = list(group)
-            dicts = [_frame_dict(frame) for _, frame in numbered]
-            sources.append(FramesAt(dicts, root, numbered[0][0]))
+        listed = list(frames)
+        sources, first = [], 0
+        for root, group in itertools.groupby(listed, key=lambda frame: getattr(frame, "media_root", None)):
+            dicts = [_frame_dict(frame) for frame in group]
+            sources.append(FramesAt(dicts, root, first))
+            first += len(dicts)
         if not sources:
             return []
         details = self._details
@@ -312,7 +313,7 @@ class DatasetVersion:
             self.engine, *sources, dataset=details.dataset_name, version=self.version_id, on_error="skip"
         )  # fmt: skip
         return [
-            {"frame": given[error.record or 0], "error": str(error), "error_type": "validation"}
+            {"frame": listed[error.record or 0], "error": str(error), "error_type": "validation"}
             for error in report.errors
         ]
 
@@ -322,11 +323,11 @@ class DatasetVersion:
         batch_size: int = 1000,
         refresh_version_stats: bool = True,
     ) -> None:
-        """Save frames in this draft in place of those of the same ids, own or inherited.
+        """Save frames in this draft in place of those with the same ids, its own or inherited.
 
         Raises:
             VersionPublishedError: the version is published.
-            UsageError: a frame is not what it should be; the others are saved.
+            UsageError: a frame is not valid; the valid ones are saved.
         """
         for failure in self.add_frames(frames):
             raise UsageError(failure["error"])
@@ -338,11 +339,11 @@ class DatasetVersion:
         refresh_version_stats: bool = True,
         delete_sources: bool = False,
     ) -> None:
-        """Delete frames, given as objects or by id, from this draft; its parents keep theirs.
+        """Delete frames from this draft, named by object or by id; its parents keep theirs.
 
         Raises:
             VersionPublishedError: the version is published.
-            NotFoundError: it has no frame of such an id.
+            NotFoundError: it has no frame with such an id.
         """
         refuse_deleting_sources(delete_sources)
         ids = [frame if isinstance(frame, str) else str(_frame_dict(frame).get("id")) for frame in frames]
@@ -350,27 +351,27 @@ class DatasetVersion:
             versions.delete_frames(cursor, self.version_id, ids)
 
     def commit_version(self) -> bool:
-        """Every change is committed when its call returns, so this does nothing; True."""
+        """Do nothing and return True: every change is committed when its call returns."""
         return True
 
     def publish_version(self) -> bool:
-        """Freeze the version: from now on every write to it is refused. Publishing twice changes nothing; True."""
+        """Freeze the version: later writes to it are refused. Publishing it again changes nothing; returns True."""
         with self.engine.transaction() as cursor:
             versions.publish_version(cursor, self.version_id)
         return True
 
     def set_version_name(self, name: str) -> bool:
-        """Give the draft another name; True."""
+        """Rename the draft; returns True."""
         with self.engine.transaction() as cursor:
             versions.rename_version(cursor, self.version_id, name)
         return True
 
     def get_metadata(self) -> dict[str, Any]:
-        """The version's metadata, a dict of its own; ``mask_labels`` by mask id, ``_all_`` being every mask."""
+        """A copy of the version's metadata; its ``mask_labels`` are by mask id, ``_all_`` for every mask."""
         return self._details.metadata
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> bool:
-        """Replace the version's metadata; ``mask_labels`` stays where the new metadata has none; True.
+        """Replace the version's metadata, but keep its ``mask_labels`` if the new metadata has none; returns True.
 
         Raises:
             UsageError: the metadata is not JSON, or its ``mask_labels`` are not label mappings; also a ValueError.
@@ -381,11 +382,11 @@ class DatasetVersion:
         return True
 
     def set_masks_labels(self, masks_labels: MaskLabels) -> bool:
-        """Say what pixel values mean in every mask of the version, in place of what was said before; True.
+        """Set the labels of pixel values in every mask of the version, in place of those set before; returns True.
 
         Args:
-            masks_labels: for example ``{(0, 0, 0): ["background"], (1, 1, 1): ["person", "sitting"]}``. What
-                single masks have of their own is kept.
+            masks_labels: for example ``{(0, 0, 0): ["background"], (1, 1, 1): ["person", "sitting"]}``. Labels
+                that belong to one mask id are kept.
 
         Raises:
             UsageError: a key is not 1, 3 or 4 integers from -1 to 65535, or a value not a list of labels.
@@ -396,13 +397,13 @@ class DatasetVersion:
         return self.set_metadata(metadata)
 
     def get_masks_labels(self) -> dict[tuple[int, ...], tuple[str, ...]]:
-        """What :meth:`set_masks_labels` has set: labels by pixel value."""
+        """The labels set by :meth:`set_masks_labels`, by pixel value."""
         entries = self.get_metadata().get("mask_labels", {}).get(EVERY_MASK, [])
         return {tuple(entry["value"]): tuple(entry["labels"]) for entry in entries}
 
 
 def _dataset(dataset_id: Id | None, dataset_name: str | None, dataset_project: str | None) -> Dataset:
-    # A dataset gives versions, so its module imports this one.
+    # The module of datasets imports this one.
     from masksdb.clearml.dataset import Dataset
 
     return Dataset.get(dataset_id, dataset_name, dataset_project)
@@ -413,6 +414,6 @@ def _frame_dict(frame: Frame) -> dict[str, Any]:
 
 
 def refuse_deleting_sources(delete_sources: bool) -> None:
-    """Raise UnsupportedFormatError where source files are to be deleted."""
+    """Raise UnsupportedFormatError if source files should be deleted."""
     if delete_sources:
         raise UnsupportedFormatError("delete_sources=True: deleting source files is not supported; do it yourself")
