@@ -133,7 +133,7 @@ def analyze(
         version_id = None if dataset is None or version is None else find_version(cursor, dataset, version).version_id
         if dataset is not None:
             find_dataset(cursor, dataset)
-        query = statement("analysis/analyze/wanted_masks")
+        query = statement("analysis/analyze/masks_to_analyze")
         rows = cursor.execute(query, {"dataset": dataset, "version_id": version_id}).fetchall()
     masks = [_Mask(MaskRef(uri, timestamp), *known) for uri, timestamp, *known in rows]
     analysis = _Analysis(engine, with_rle, tolerance)
@@ -234,7 +234,7 @@ class _Analysis:
     def take_rois(self) -> None:
         """Analyse the ROIs that have run lengths or a polygon of their own."""
         with self.engine.reading() as cursor:
-            for batch in cursor.sql(statement("analysis/analyze/wanted_rois")).to_arrow_reader(ROIS_AT_ONCE):
+            for batch in cursor.sql(statement("analysis/analyze/rois_to_analyze")).to_arrow_reader(ROIS_AT_ONCE):
                 rows, failures = _roi_rows(batch.to_pylist())
                 self.failures += failures
                 with self.engine.transaction() as writer:
@@ -294,7 +294,7 @@ def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:
 
 
 def _roi_rows(rois: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[MasksDBError]]:
-    """The rows of ``roi_regions`` of ROIs, as ``analysis/analyze/wanted_rois`` gives them; and why some have none."""
+    """The rows of ``roi_regions`` of ROIs, as ``analysis/analyze/rois_to_analyze`` gives them; and why some have none."""
     rows, failures, outlined = [], [], []
     for roi in rois:
         try:

@@ -111,8 +111,8 @@ def compare_masks(
 def _known(engine: Engine, wanted: Sequence[_Pair]) -> dict[int, tuple[str | None, str | None]]:
     """The fingerprints of the pairs that have been compared, by their place."""
     with engine.reading() as cursor:
-        cursor.register("wanted_pairs", pa.table(_sides(wanted), _WANTED))
-        found = cursor.execute(statement("analysis/compare/known")).fetchall()
+        cursor.register("pairs_to_compare", pa.table(_sides(wanted), _WANTED))
+        found = cursor.execute(statement("analysis/compare/known_pairs")).fetchall()
     return {place: (left, right) for place, left, right in found}
 
 

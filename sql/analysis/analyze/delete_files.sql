@@ -1,4 +1,4 @@
--- Forgets what is known of the mask images in new_files.
+-- Deletes the rows of mask_files and mask_regions for the mask images in the Arrow table new_files.
 CREATE OR REPLACE TEMP TABLE old_files AS
 SELECT mask_files.mask_file_key
 FROM mask_files

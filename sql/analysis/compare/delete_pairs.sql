@@ -1,4 +1,5 @@
--- Forgets what is known of the pairs of mask images in the Arrow table new_pairs, and gives each a key.
+-- Deletes the rows of mask_pairs and mask_pair_values for the pairs of mask images in the Arrow table new_pairs, and makes the
+-- table pair_keys, with a new key for each.
 CREATE OR REPLACE TEMP TABLE old_pairs AS
 SELECT mask_pairs.mask_pair_key
 FROM mask_pairs

@@ -1,5 +1,5 @@
--- One row per region to draw on the frames $frame_keys of version $version_id, from the lowest up: frame_key, source_index,
--- mask_id, mask, mask_value, rle (of the ROI itself), labels. What mask_labels say lies below what ROIs say.
+-- One row per region to draw on the frames $frame_keys of version $version_id, the lowest first: frame_key, source_index,
+-- mask_id, mask, mask_value, rle (of the ROI itself), labels. Values of mask_labels lie below those of ROIs.
 SELECT frame_key, source_index, mask_id, mask, mask_value, rle, labels
 FROM (
     SELECT

@@ -9,8 +9,8 @@ SELECT
     sources."timestamp",
     sources.width,
     sources.height
-FROM (SELECT unnest($frame_ids) AS frame_id, generate_subscripts($frame_ids, 1) AS place) AS wanted
-JOIN dataset_frames AS frames ON frames.frame_id = wanted.frame_id
+FROM (SELECT unnest($frame_ids) AS frame_id, generate_subscripts($frame_ids, 1) AS place) AS drawn_frames
+JOIN dataset_frames AS frames ON frames.frame_id = drawn_frames.frame_id
 LEFT JOIN sources ON sources.frame_key = frames.frame_key
 WHERE frames.version_id = $version_id
-ORDER BY wanted.place, sources.source_index;
+ORDER BY drawn_frames.place, sources.source_index;

@@ -1,5 +1,5 @@
 -- One row per analysed mask image and value that some of its pixels have: each stored value as 1, 3 and 4 integers, and
--- the declared values with -1 that match. bbox and centroid are in pixels.
+-- each declared value with -1 that matches one. bbox and centroid are in pixels.
 CREATE OR REPLACE MACRO mask_region_values() AS TABLE
 SELECT
     mask_file_key,
@@ -27,7 +27,7 @@ FROM (
     UNION ALL
     SELECT
         mask_regions.mask_file_key,
-        wanted."value",
+        patterns."value",
         mask_regions.area,
         mask_regions.x_min,
         mask_regions.y_min,
@@ -44,13 +44,13 @@ FROM (
             SELECT TRY_CAST(unnest(json_extract(metadata, '$.mask_labels..value')) AS INTEGER[]) AS "value" FROM versions
         )
         WHERE list_contains("value", -1)
-    ) AS wanted
-    -- In a lossy file a region is what counts for one declared value, -1 in it or not: that is above already.
+    ) AS patterns
+    -- In a lossy file each region is that of one declared value, with or without -1: those rows are above already.
     JOIN mask_files ON NOT coalesce(mask_files.is_lossy, false)
     JOIN mask_regions
         ON mask_regions.mask_file_key = mask_files.mask_file_key
         AND value_matches(
-            wanted."value",
+            patterns."value",
             mask_regions.sample,
             mask_regions.red,
             mask_regions.green,

@@ -1,5 +1,5 @@
--- One row per ROI with run lengths or a polygon of its own that is not analysed yet: frame_id, frame_key, roi_index, rle,
--- poly, and the height and width of the first source it is on that declares them.
+-- One row per ROI that has run lengths or a polygon of its own and is not analysed yet: frame_id, frame_key, roi_index, rle,
+-- poly, and the height and width of the first of its sources that declares them.
 SELECT
     frames.frame_id,
     rois.frame_key,
