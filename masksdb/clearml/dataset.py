@@ -201,11 +201,16 @@ class Dataset:
         """Delete a draft, or with ``force`` a published version, unless another version inherits from it.
 
         Raises:
-            NotFoundError: no such version.
+            NotFoundError: no version of exactly that name or id: ``Current`` stands for no other here.
             VersionPublishedError: it is published and ``force`` is not set.
-            UsageError: other versions inherit from it.
+            UsageError: it is not named, or other versions inherit from it.
         """
         refuse_deleting_sources(delete_sources)
+        if version_id is None and version_name is None:
+            raise UsageError("delete_version: not named; give version_id or version_name")
         version = self.get_version(version_id, version_name)
+        if version_name is not None and version.version_name != version_name:
+            names = [known.version_name for known in self.get_versions()]
+            raise NotFoundError.named("version", version_name, f"dataset {self.name!r}", names)
         with self.engine.transaction() as cursor:
             versions.delete_version(cursor, version.version_id, force=force)

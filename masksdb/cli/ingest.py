@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -68,11 +67,9 @@ def ingest(
     """
     if media_root and "://" not in media_root and not os.path.isdir(media_root):
         click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
-    # A link to a database stays, even if the file that it leads to is removed.
-    target = os.path.realpath(db)
-    is_new = not os.path.lexists(target)
+    database = masksdb.connect(db)
     try:
-        with masksdb.connect(db) as database:
+        with database:
             report = database.ingest(
                 *sources,
                 dataset=dataset,
@@ -83,10 +80,8 @@ def ingest(
                 rasterize=rasterize,
             )
     except BaseException:
-        if is_new:
-            # A failed ingest has put nothing into it.
-            with contextlib.suppress(OSError):
-                os.remove(target)
+        # A failed ingest has put nothing into it.
+        database._engine.discard()
         raise
     echo_notes(report.notes)
     click.echo(str(report), err=True)

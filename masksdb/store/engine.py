@@ -39,6 +39,7 @@ class Engine:
     Attributes:
         path: the file's real path, or ``:memory:``.
         read_only: whether writes are refused.
+        is_new: whether it made the file.
         mask_reads: how its queries read masks, and how many of them were unreadable.
         connection: the DuckDB connection that keeps the file open.
     """
@@ -47,6 +48,8 @@ class Engine:
         self, path: str, *, read_only: bool, create: bool = True, decode_errors: DecodeErrors = "raise"
     ) -> None:  # fmt: skip
         self.path = path
+        # Another process may make it before this one does: then it has tables by the time it is open here.
+        self.is_new = not os.path.exists(path)
         self.read_only = read_only
         self.mask_reads = MaskReads(Settings(decode_errors=decode_errors))
         self._has_functions = False
@@ -64,6 +67,7 @@ class Engine:
                 self._prepare(create)
         except BaseException:
             self.connection.close()
+            self.discard()
             raise
 
     @contextlib.contextmanager
@@ -83,7 +87,7 @@ class Engine:
         if not self.read_only:
             if self.path != ":memory:":
                 self.remove_spill()
-            migrate(self.connection, self.path)
+            self.is_new &= migrate(self.connection, self.path)
         else:
             self._temporary_macros = temporary_macros(self.connection)
         self._read_prefixes(self.connection)
@@ -95,6 +99,15 @@ class Engine:
 
     def _read_prefixes(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.mask_reads.settings = replace(self.settings, prefixes=read_prefixes(connection))
+
+    def discard(self) -> None:
+        """Remove the file if this engine made it and nobody, here or in another process, has put a dataset into it."""
+        if self.is_new:
+            with contextlib.suppress(duckdb.Error, OSError), duckdb.connect(self.path, read_only=True) as unused:
+                # While this process reads it, no other can write to it.
+                tables = unused.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'datasets'").fetchone()
+                if tables is None or unused.execute("SELECT 1 FROM datasets LIMIT 1").fetchone() is None:
+                    os.remove(self.path)
 
     def add_functions(self) -> None:
         """Make the functions over pixels known, before a user's first query: it takes longer than to open a file."""

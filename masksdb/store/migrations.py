@@ -14,8 +14,8 @@ _FINDINGS = "check/views"
 """What the views of the findings are recorded under in the table migrations."""
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
-    """Bring the schema, macros and views of a file forward.
+def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> bool:
+    """Bring the schema, macros and views of a file forward; whether it had none before.
 
     Raises:
         SchemaVersionError: the file is from a newer masksdb.
@@ -30,6 +30,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
         is_changed = _put_views(connection, "views", _persisted(), applied, is_new=bool(missing))
         if is_changed and any(name.startswith(f"{_FINDINGS}/") for name in applied):
             _put_views(connection, _FINDINGS, finding_views(), applied, is_new=True)
+    return not applied
 
 
 def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:

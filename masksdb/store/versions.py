@@ -40,19 +40,19 @@ class VersionDetails(NamedTuple):
 
 
 def find_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str | int | None) -> VersionRow:
-    """The version of that name, or id; None and ``Current`` are the newest draft, else the newest published.
+    """The version of that name, or id.
+
+    None is the newest draft, else the newest published. So is ``Current`` where no version has that name.
 
     Raises:
         NotFoundError: no such dataset or version; the message offers near names.
     """
     known = list_versions(cursor, dataset)
-    if version is None or version == CURRENT:
-        if known:
-            return known[0]
-    else:
-        for row in known:
-            if version in (row.version_name, row.version_id):
-                return row
+    for row in known:
+        if version in (row.version_name, row.version_id):
+            return row
+    if known and version in (None, CURRENT):
+        return known[0]
     if not known:
         find_dataset(cursor, dataset)
     names = [row.version_name for row in known]

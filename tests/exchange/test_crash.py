@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import masksdb
+from masksdb.store.engine import open_engine
 
 FRAMES = 100_000
 INGEST = """
@@ -105,3 +106,38 @@ def test_a_full_disk_leaves_the_database_as_it_was(large_file: Path, tmp_path: P
     assert state(path) == (0, 0, 0, 0)
     with masksdb.connect(path) as db:
         assert db.ingest(large_file, dataset="d").new == FRAMES, "and with room it goes in"
+
+
+def test_of_two_ingests_that_make_one_file_what_the_winner_wrote_stays(tmp_path: Path) -> None:
+    frames = tmp_path / "frames.jsonl"
+    frames.write_text("".join(json.dumps({"id": f"f{number}"}) + "\n" for number in range(300)))
+    for attempt in range(4):
+        path = tmp_path / f"new{attempt}.duckdb"
+        command = [sys.executable, "-m", "masksdb.cli", "ingest", str(path), str(frames), "--dataset"]
+        running = {name: subprocess.Popen([*command, name], stderr=subprocess.PIPE) for name in ("a", "b")}
+        done = {name: (process.communicate()[1].decode(), process.returncode) for name, process in running.items()}
+        written = {name for name, (_, status) in done.items() if status == 0}
+        assert written, done
+        with masksdb.connect(path, read_only=True) as db:
+            rows = db.sql("SELECT dataset, count(*) FROM dataset_frames GROUP BY dataset").fetchall()
+        assert dict(rows) == dict.fromkeys(written, 300)
+
+
+def test_a_failed_ingest_leaves_a_new_file_that_another_process_has_filled_since(tmp_path: Path) -> None:
+    path = tmp_path / "new.duckdb"
+    first = open_engine(path)
+    first.close()
+    with masksdb.connect(path) as db:
+        db.ingest([{"id": "f"}], dataset="of another")
+    first.discard()
+    assert path.exists()
+
+
+def test_a_failed_ingest_removes_the_file_that_it_made_and_no_empty_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "masksdb.cli", "ingest"]
+    for name, is_there in (("new", False), ("old", True)):
+        path = tmp_path / f"{name}.duckdb"
+        if is_there:
+            masksdb.connect(path).close()
+        done = subprocess.run([*command, path, "-", "--dataset", "d"], input=b"{", capture_output=True, check=False)
+        assert (done.returncode, path.exists()) == (1, is_there)

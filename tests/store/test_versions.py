@@ -108,13 +108,30 @@ def test_current_is_the_newest_draft_else_the_newest_published(db: masksdb.Datab
     assert db.ingest([{"id": "a"}], dataset="d").version == "Current"
     db.create_version("d", "next")
     assert db.version("d").version_name == "next"
-    assert db.version("d", "Current").version_name == "next"
+    assert db.version("d", "Current").version_name == "Current"
     db.version("d", "next").publish_version()
     assert db.version("d").version_name == "Current"
     db.version("d").publish_version()
     assert db.version("d").version_name == "next"
     with pytest.raises(masksdb.VersionPublishedError):
         db.ingest([{"id": "b"}], dataset="d")
+
+
+def test_current_stands_for_another_version_where_none_has_that_name(db: masksdb.Database) -> None:
+    db.create_version("d", "first")
+    assert db.version("d", "Current").version_name == "first"
+
+
+def test_what_deletes_takes_exact_names(db: masksdb.Database) -> None:
+    db.ingest([{"id": "a"}], dataset="d")
+    db.create_version("d", "sub")
+    db.dataset("d").delete_version(version_name="Current")
+    assert [version.version_name for version in db.dataset("d").get_versions()] == ["sub"]
+    with pytest.raises(masksdb.NotFoundError, match="no version 'Current'; did you mean 'sub'"):
+        db.dataset("d").delete_version(version_name="Current")
+    with pytest.raises(masksdb.UsageError, match="not named"):
+        db.dataset("d").delete_version()
+    assert [version.version_name for version in db.dataset("d").get_versions()] == ["sub"]
 
 
 def test_a_published_version_refuses_every_write(run: Callable[..., Outcome], db_path: str, tmp_path: Path) -> None:
