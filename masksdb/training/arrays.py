@@ -216,9 +216,9 @@ def query_arrays(engine: Engine, rows: pa.Table, **options: Any) -> FrameArrays:
             "and mask with mask_value, rle or poly"
         )
     columns = {name: _column(rows, name, kind) for name, kind in _COLUMNS.items()}
-    given = pa.table({**columns, "place": pa.array(range(rows.num_rows), pa.int64())})
+    query_rows = pa.table({**columns, "place": pa.array(range(rows.num_rows), pa.int64())})
     with engine.reading() as cursor:
-        cursor.register("given", given)
+        cursor.register("query_rows", query_rows)
         items = cursor.sql(statement("training/query_items")).to_arrow_table()
     return FrameArrays(items, chosen, engine.settings)
 

@@ -1,5 +1,5 @@
--- One row per image in `given`, the result of a user's query with one row per region: as view_items gives it, images in
--- the order of their first rows, regions in the order of theirs.
+-- One row per image in `query_rows`, the result of a user's query with one row per region, with the columns of
+-- view_items; images are in the order of their first rows, regions in the order of theirs.
 SELECT
     dataset,
     version,
@@ -20,6 +20,6 @@ SELECT
         )
         ORDER BY place
     ) AS regions
-FROM given
+FROM query_rows
 GROUP BY ALL
 ORDER BY min(place)

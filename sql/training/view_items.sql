@@ -1,6 +1,6 @@
--- One row per source of a frame in `rows`, as a data loader reads it: place and source_index, its names, source_uri, the
--- labels of its ROIs, and regions from the lowest up: what mask_labels say of pixel values, then ROIs. With $mask only what
--- lives in masks of that id. ROIs that are labels alone have no region.
+-- One row per source of a frame in `rows`, as a data loader reads it: place and source_index, its names,
+-- source_uri, the labels of its ROIs, and its regions in the order they are painted: those of mask_labels, then
+-- those of ROIs. With $mask only regions in masks of that id. ROIs with labels alone have no region.
 WITH regions AS (
     SELECT
         place,

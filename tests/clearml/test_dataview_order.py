@@ -154,7 +154,7 @@ def test_frames_that_go_away_meanwhile_are_an_error(tmp_path: Any) -> None:
         iterator = view_of(database).get_iterator(query_cache_size=1)
         first = next(iterator)
         database.version("d", "v").delete_frames([f"f{i:03d}" for i in range(20) if f"f{i:03d}" != first.id])
-        with pytest.raises(masksdb.MasksDBError, match="replaced or deleted since the iteration began"):
+        with pytest.raises(masksdb.MasksDBError, match="replaced or deleted since the iteration started"):
             next(iterator)
 
 
@@ -183,10 +183,10 @@ def test_the_sql_is_one_statement_with_every_value_bound(db: masksdb.Database) -
         ({"dataset_name": "d", "weight": float("nan")}, "weight: found nan"),
         ({"dataset_name": "d", "roi_query": "car~"}, "roi_query, column 1: fuzzy"),
         ({"dataset_name": "d", "roi_query": []}, "expected a label, a list of labels or Lucene"),
-        ({"dataset_name": "d", "count_range": (3, 1)}, "whose least is more than its most"),
+        ({"dataset_name": "d", "count_range": (3, 1)}, "the least not above the most"),
         ({"dataset_name": "d", "conf_range": (0, 1, 2)}, "expected \\(least, most\\)"),
         ({"dataset_name": "d", "count_range": (-2, 1)}, "expected \\(least, most\\)"),
-        ({"project_name": "p"}, "without a dataset of that project"),
+        ({"project_name": "p"}, "no dataset is named"),
     ],
 )
 def test_arguments_are_checked_at_once(arguments: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""What a DataView asks for: queries, mapping rules, label numbers and an order, as values that become JSON and back."""
+"""The definition of a DataView: queries, mapping rules, label numbers and an order, converted to JSON and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from masksdb.errors import UsageError
 from masksdb.store.sql import Values
 
 ANY = "*"
-"""Every dataset, version or label."""
+"""Stands for every dataset, version or label."""
 
 _SPECIAL = re.compile(r'[:"()\[\]{}*?^~\\<>!]|&&|\|\|')
 
@@ -24,7 +24,7 @@ _OPERATORS = frozenset({"AND", "OR", "NOT", "TO"})
 
 
 class IterationOrder(StrEnum):
-    """The order in which a DataView gives its frames."""
+    """The order in which a DataView returns its frames."""
 
     sequential = "sequential"
     random = "random"
@@ -35,10 +35,10 @@ class RoiQuery:
     """A rule about the ROIs of a frame.
 
     Attributes:
-        label: a label, a list of labels that one ROI has all of, or Lucene over one ROI; None or no text is any ROI.
-        count_range: how many such ROIs a frame may have, least and most; -1 leaves an end open.
-        conf_range: the least and greatest confidence of such a ROI; -1 leaves an end open.
-        must_not: the frame has no such ROI, or not as many.
+        label: a label, a list of labels that one ROI must all have, or Lucene over one ROI; None or ``""`` is any ROI.
+        count_range: the fewest and most such ROIs in a frame; -1 leaves an end open.
+        conf_range: the lowest and highest confidence of such a ROI; -1 leaves an end open.
+        must_not: negates the rule: the frame has no such ROI, or not a number of them in the range.
     """
 
     label: str | Sequence[str] | None = None
@@ -54,22 +54,22 @@ class RoiQuery:
             if isinstance(ends, str) or len(ends) != 2 or not all(_is_end(end) for end in ends):
                 raise UsageError(f"{name}: found {ends!r}, expected (least, most), -1 leaving an end open")
             if -1 != ends[1] < ends[0]:
-                raise UsageError(f"{name}: found {ends!r}, whose least is more than its most")
+                raise UsageError(f"{name}: found {ends!r}, expected (least, most), the least not above the most")
             object.__setattr__(self, name, tuple(ends))
         if self.label == "":
             object.__setattr__(self, "label", None)
         if self.label is not None and not isinstance(self.label, str):
             object.__setattr__(self, "label", tuple(self.label))
-            if not self.label or not all(isinstance(each, str) for each in self.label):
+            if not self.label or not all(isinstance(label, str) for label in self.label):
                 raise UsageError(f"label: found {self.label!r}, expected a label, a list of labels or Lucene")
         self.roi_condition(Values())
 
     def roi_condition(self, values: Values) -> str:
-        """The condition on a row of ``rois``, its values bound."""
+        """The SQL condition on a row of ``rois``; its values are bound."""
         tests = []
         if isinstance(self.label, tuple):
-            named = [each for each in self.label if each != ANY]
-            tests.append(f"coalesce(list_has_all(labels, {values.bind(named)}), false)")
+            names = [label for label in self.label if label != ANY]
+            tests.append(f"coalesce(list_has_all(labels, {values.bind(names)}), false)")
         elif isinstance(self.label, str) and is_name(self.label):
             tests.append(f"coalesce(list_contains(labels, {values.bind(self.label.strip())}), false)")
         elif self.label is not None:
@@ -81,7 +81,7 @@ class RoiQuery:
 
     @property
     def is_everything(self) -> bool:
-        """Whether it holds for every frame, those without ROIs too, as ``*`` does."""
+        """Whether it matches every frame, even one without ROIs, as ``*`` does."""
         return self == RoiQuery(label=ANY)
 
 
@@ -90,7 +90,7 @@ def _is_end(end: Any) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a label as it stands, without anything that means something in Lucene.
+    """Whether a text is a plain label, without anything that has a meaning in Lucene.
 
     >>> is_name("teddy bear"), is_name("car OR truck"), is_name('"car"'), is_name("car*")
     (True, False, False, False)
@@ -102,18 +102,18 @@ def is_name(text: str) -> bool:
 
 @dataclass(frozen=True)
 class ViewQuery:
-    """One query of a DataView; a frame is in the view where one of them holds.
+    """One query of a DataView; a frame is in the view if it matches one of them.
 
     Attributes:
         dataset_id: the dataset by id, or
-        dataset_name: by name; neither, or ``*``, is every dataset that another query names.
+        dataset_name: by name; without both, or with ``*``, every dataset that another query names.
         version_id: the version by id, or
-        version_name: by name; neither, or ``*``, is every version of the dataset.
-        project_name: the project that the dataset is in.
-        roi_queries: rules about ROIs that must all hold, each of some ROI of the frame.
+        version_name: by name; without both, or with ``*``, every version of the dataset.
+        project_name: the project that the dataset must be in.
+        roi_queries: rules about ROIs; for every rule the frame must have a ROI that matches.
         frame_query: Lucene over the frame.
         source_query: Lucene over one source of the frame.
-        weight: how often its frames come, compared with those of the other queries.
+        weight: how often its frames are drawn, relative to those of the other queries.
     """
 
     dataset_id: Id | None = None
@@ -128,8 +128,8 @@ class ViewQuery:
 
     def __post_init__(self) -> None:
         check_names(self)
-        given = (self.roi_queries,) if isinstance(self.roi_queries, RoiQuery | Mapping) else self.roi_queries
-        object.__setattr__(self, "roi_queries", tuple(_roi_query(each) for each in given))
+        rules = (self.roi_queries,) if isinstance(self.roi_queries, RoiQuery | Mapping) else self.roi_queries
+        object.__setattr__(self, "roi_queries", tuple(_roi_query(rule) for rule in rules))
         if not isinstance(self.weight, int | float) or not (0 < self.weight < math.inf):
             raise UsageError(f"weight: found {self.weight!r}, expected a number above 0")
         for argument in ("frame_query", "source_query"):
@@ -142,16 +142,16 @@ class ViewQuery:
 
 @dataclass(frozen=True)
 class MappingRule:
-    """That a ROI with all of some labels has another label in their place.
+    """A rule that replaces labels: a ROI with all of ``from_labels`` gets ``to_label`` in their place.
 
     Attributes:
-        from_labels: the labels; ``*`` is any.
-        to_label: the label that takes their place.
-        dataset_id: where it holds, as in a query.
-        dataset_name: as in a query.
-        version_id: as in a query.
-        version_name: as in a query.
-        project_name: as in a query.
+        from_labels: the labels to replace; ``*`` is any label.
+        to_label: the label that replaces them.
+        dataset_id: the dataset by id that the rule applies to, as in :class:`ViewQuery`.
+        dataset_name: the dataset by name.
+        version_id: the version by id.
+        version_name: the version by name.
+        project_name: the project that the dataset must be in.
     """
 
     from_labels: tuple[str, ...]
@@ -164,19 +164,19 @@ class MappingRule:
 
     def __post_init__(self) -> None:
         check_names(self)
-        given = self.from_labels
-        object.__setattr__(self, "from_labels", (given,) if isinstance(given, str) else tuple(given))
-        if not self.from_labels or not all(isinstance(each, str) and each for each in self.from_labels):
-            raise UsageError(f"from_labels: found {given!r}, expected a label or a list of labels")
+        labels = self.from_labels
+        object.__setattr__(self, "from_labels", (labels,) if isinstance(labels, str) else tuple(labels))
+        if not self.from_labels or not all(isinstance(label, str) and label for label in self.from_labels):
+            raise UsageError(f"from_labels: found {labels!r}, expected a label or a list of labels")
         if not isinstance(self.to_label, str) or not self.to_label:
             raise UsageError(f"to_label: found {self.to_label!r}, expected a label")
 
 
 def check_names(named: ViewQuery | MappingRule) -> None:
-    """Make ``*`` None, and raise where a dataset or version is given by id and by name.
+    """Replace ``*`` by None in the ids and names of a query or rule, and check them.
 
     Raises:
-        UsageError: so it is, or an id is none.
+        UsageError: a dataset or version is named by both id and name, or an id is not a whole number.
     """
     for kind in ("dataset", "version"):
         for name in (f"{kind}_id", f"{kind}_name"):
@@ -184,34 +184,34 @@ def check_names(named: ViewQuery | MappingRule) -> None:
                 object.__setattr__(named, name, None)
         number = getattr(named, f"{kind}_id")
         if number is not None and not (isinstance(number, int) or (isinstance(number, str) and number.isdecimal())):
-            raise UsageError(f"{kind}_id: found {number!r}, expected a whole number; names say the same")
+            raise UsageError(f"{kind}_id: found {number!r}, expected a whole number; a name goes into {kind}_name")
         if getattr(named, f"{kind}_id") is not None and getattr(named, f"{kind}_name") is not None:
             raise UsageError(f"{kind}_id and {kind}_name: both given; give one")
     if named.project_name is not None and named.dataset_id is None and named.dataset_name is None:
-        raise UsageError("project_name: given without a dataset of that project; name one")
+        raise UsageError("project_name: no dataset is named; name one of that project")
 
 
-def _roi_query(given: RoiQuery | Mapping[str, Any]) -> RoiQuery:
-    if isinstance(given, RoiQuery):
-        return given
+def _roi_query(rule: RoiQuery | Mapping[str, Any]) -> RoiQuery:
+    if isinstance(rule, RoiQuery):
+        return rule
     try:
-        return RoiQuery(**given)
+        return RoiQuery(**rule)
     except TypeError:
-        raise UsageError(f"roi_queries: found {given!r}, expected DataView.RoiQuery") from None
+        raise UsageError(f"roi_queries: found {rule!r}, expected DataView.RoiQuery") from None
 
 
 @dataclass
 class Definition:
-    """All that a view asks for.
+    """The definition of a view.
 
     Attributes:
-        queries: a frame is in the view where one of them holds.
-        mapping_rules: what ROIs are called instead; the first that names a label counts.
+        queries: a frame is in the view if it matches one of them.
+        mapping_rules: rules that replace labels; if several replace the same label, the first one is used.
         labels: numbers of labels, after the mapping.
         order: sequential or random.
-        infinite: whether frames come again and again.
-        maximum_number_of_frames: how many frames come at most.
-        random_seed: what a random order follows from.
+        infinite: whether the frames start again after the last one.
+        maximum_number_of_frames: the most frames that the view returns.
+        random_seed: the seed of a random order.
     """
 
     queries: list[ViewQuery] = field(default_factory=list)
@@ -223,22 +223,22 @@ class Definition:
     random_seed: int = 0
 
     def to_json(self) -> str:
-        """The definition as JSON text; what is not set is left out."""
-        return json.dumps(_without_nothing(asdict(self)), ensure_ascii=False)
+        """The definition as JSON text; members that are not set are left out."""
+        return json.dumps(_without_unset(asdict(self)), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Definition:
-        """The definition that became a JSON text."""
-        found = json.loads(text)
+        """The definition in a JSON text of :meth:`to_json`."""
+        members = json.loads(text)
         queries = [
-            ViewQuery(**{**each, "roi_queries": tuple(RoiQuery(**roi) for roi in each.get("roi_queries", ()))})
-            for each in found.pop("queries", ())
+            ViewQuery(**{**query, "roi_queries": tuple(RoiQuery(**rule) for rule in query.get("roi_queries", ()))})
+            for query in members.pop("queries", ())
         ]
-        rules = [MappingRule(**each) for each in found.pop("mapping_rules", ())]
-        return cls(queries, rules, **{**found, "order": IterationOrder(found["order"])})
+        rules = [MappingRule(**rule) for rule in members.pop("mapping_rules", ())]
+        return cls(queries, rules, **{**members, "order": IterationOrder(members["order"])})
 
 
-def _without_nothing(value: Any) -> Any:
+def _without_unset(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nothing(each) for key, each in value.items() if each is not None and each != ()}
-    return [_without_nothing(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: _without_unset(member) for key, member in value.items() if member is not None and member != ()}
+    return [_without_unset(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""The fields that a Lucene query may name, as columns of our tables, and the values that it binds."""
+"""The fields that a Lucene query may name, and the columns that they stand for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Column:
-    """What a field stands for.
+    """The column that a field stands for.
 
     Attributes:
-        kind: ``text``, ``number`` or ``json``, whose keys are part of the field's name.
+        kind: ``text``, ``number`` or ``json``; the keys of JSON are part of the name of the field.
         sql: the column.
-        is_list: whether it holds a list, any of whose items may match.
-        table: the table of which any row of the frame may match, where that is not the table asked.
+        is_list: whether it holds a list, of which any item may match.
+        table: the table of the column if it is not the queried one; any of its rows of the frame may match.
     """
 
     kind: Literal["text", "number", "json"]
@@ -60,8 +60,8 @@ class Scope:
 
     Attributes:
         columns: by name.
-        prefix: what may stand before each name.
-        default: the field of a term without one.
+        prefix: an optional prefix of the names, as in ``rois.label``.
+        default: the field of a term that names none; None if it must name one.
     """
 
     columns: Mapping[str, Column]
@@ -74,3 +74,4 @@ SCOPES: Mapping[str, Scope] = {
     "frame_query": Scope(FRAME),
     "source_query": Scope(SOURCE, "sources"),
 }
+"""The fields of each argument that takes Lucene."""

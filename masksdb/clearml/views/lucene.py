@@ -1,7 +1,7 @@
-"""Lucene query text as a condition in SQL, every value of the text bound.
+"""Lucene query text as a condition in SQL whose values are bound.
 
-The text is read by luqum; what it finds becomes fixed pieces of SQL with ``$v0`` and so on where values go: nothing of
-the text reaches SQL itself. What is not in the table of docs/dataviews.md is refused with its column.
+luqum parses the text; each node becomes a fixed piece of SQL with ``$v0`` and so on in place of values, so no part of
+the text is in the SQL. Syntax that is not in the table of docs/dataviews.md is refused; the error names its column.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from masksdb.errors import UsageError
 from masksdb.store.sql import Values, frames_where
 
 EVERYTHING = "true"
+"""The condition that holds for every row."""
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -33,7 +34,7 @@ _NAME_PART = re.compile(r"((?:\\.|[^\\.])*)(\.?)", re.DOTALL)
 _QUOTES = re.compile(r""""(?:\\.|[^\\"])*"|\\.|(?<![^\s(:\[{+-])'(?:\\.|[^\\'"])*'(?=[\s)\]}]|$)""", re.DOTALL)
 
 _EXACT = 2**53
-"""Below this, whole numbers are exact as floating point numbers too."""
+"""Whole numbers below this are exact as floating point numbers too."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,19 +45,21 @@ _UNKNOWN = {
     "Regex": "regular expressions (/.../)",
 }
 
+_SIGNED = ("Plus", "Prohibit")
+
 _lock = threading.Lock()
 
 
 def condition(text: str, argument: str, values: Values) -> str:
-    """A query as a condition in SQL over the row of a ROI, frame or source; never NULL.
+    """A query as a condition in SQL over the row of a ROI, frame or source; it is never NULL.
 
     Args:
-        text: Lucene; terms without an operator between them must all hold.
-        argument: which of ``SCOPES`` it is; errors begin with it.
-        values: gets the values.
+        text: Lucene; terms without an operator between them must all match.
+        argument: a key of ``SCOPES``, with which errors start.
+        values: receives the values.
 
     Raises:
-        UsageError: it is not Lucene, or more of it than is known here.
+        UsageError: it is not Lucene, or has syntax that is not supported.
 
     >>> values = Values()
     >>> condition('label.keyword:"Car" AND NOT label.keyword:truck', "roi_query", values)
@@ -78,25 +81,27 @@ def _parse(text: str, argument: str) -> Any:
     try:
         with _lock:  # luqum's parser keeps state while it works
             # ClearML writes phrases in single quotes too; luqum knows only double ones.
-            return parse(
-                _QUOTES.sub(lambda found: '"' + found[0][1:-1] + '"' if found[0][0] == "'" else found[0], text)
-            )
+            return parse(_QUOTES.sub(_in_double_quotes, text))
     except errors.ParseError as error:
-        place = re.findall(r"at position (\d+)", str(error))
-        if not place:
+        positions = re.findall(r"at position (\d+)", str(error))
+        if not positions:
             raise UsageError(f"{argument}: ends too early; is a bracket, quote or operator left open?") from None
-        start = int(place[-1])
+        start = int(positions[-1])
         raise UsageError(f"{argument}, column {start + 1}: {text[start : start + 10]!r} cannot stand there") from None
     except (ArithmeticError, ValueError):
-        # luqum takes any digits and points after ~ and ^ for a number.
-        found = re.search(r"[~^][0-9.]", text)
-        column = found.start() + 1 if found else 1
+        # luqum reads any digits and dots after ~ and ^ as a number.
+        sign = re.search(r"[~^][0-9.]", text)
+        column = sign.start() + 1 if sign else 1
         raise UsageError(f"{argument}, column {column}: fuzzy terms, proximity and boosts are not known") from None
+
+
+def _in_double_quotes(quoted: re.Match[str]) -> str:
+    return f'"{quoted[0][1:-1]}"' if quoted[0][0] == "'" else quoted[0]
 
 
 @dataclass(frozen=True)
 class _Term:
-    """A word or phrase: its text, and where it has wildcards the LIKE pattern."""
+    """A word or phrase: its text, and if it has wildcards its LIKE pattern."""
 
     text: str
     pattern: str | None
@@ -109,14 +114,14 @@ def _unescape(text: str, has_wildcards: bool = True) -> _Term:
     (_Term(text='a*b', pattern=None), _Term(text='50%*', pattern='50\\%%'))
     """
     literal, pattern, is_pattern, end = "", "", False, 0
-    for found in _ESCAPED.finditer(text):
-        plain = text[end : found.start()]
-        wildcard = found[3] if has_wildcards else None
-        meant = found[3] or (chr(int(found[1], 16)) if found[1] else found[2])
+    for match in _ESCAPED.finditer(text):
+        plain = text[end : match.start()]
+        wildcard = match[3] if has_wildcards else None
+        meant = match[3] or (chr(int(match[1], 16)) if match[1] else match[2])
         literal += plain + meant
         pattern += _like(plain) + ({"*": "%", "?": "_"}[wildcard] if wildcard else _like(meant))
         is_pattern = is_pattern or wildcard is not None
-        end = found.end()
+        end = match.end()
     plain = text[end:]
     return _Term(literal + plain, pattern + _like(plain) if is_pattern else None)
 
@@ -127,7 +132,7 @@ def _like(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Field:
-    """A field as named in a query: its column, and the JSON pointer of the keys below it."""
+    """A field that a query names: its column, and for JSON the pointer of the keys in it."""
 
     name: str
     column: Column
@@ -136,7 +141,7 @@ class _Field:
 
 @dataclass(frozen=True)
 class _Bound:
-    """An end of a range: a number, or the microseconds at which a date or time begins and ends."""
+    """An end of a range: a number, or the microseconds at which a date or time starts and ends."""
 
     kind: Literal["number", "time"]
     start: float
@@ -145,7 +150,7 @@ class _Bound:
 
 @dataclass
 class _Reader:
-    """Turns what luqum has found into SQL."""
+    """Turns the nodes of luqum into SQL."""
 
     argument: str
     scope: Scope
@@ -156,7 +161,7 @@ class _Reader:
         return UsageError(f"{self.argument}, column {(node.pos or 0) + 1}: {reason}")
 
     def read(self, node: Any, searched: _Field | None) -> str:
-        """The condition of a node; ``searched`` is the field whose values stand in the group around it."""
+        """The condition of a node; ``searched`` is the field of the group around it, None outside of one."""
         kind = type(node).__name__
         if kind in ("Group", "FieldGroup"):
             return self.read(node.expr, searched)
@@ -173,16 +178,16 @@ class _Reader:
         return self._leaf(node, kind, searched or self._default(node))
 
     def _operation(self, node: Any, kind: str, searched: _Field | None) -> str:
-        kinds = [type(each).__name__ for each in node.operands]
+        kinds = [type(operand).__name__ for operand in node.operands]
         if {"UnknownOperation": "OrOperation", "OrOperation": "UnknownOperation"}.get(kind) in kinds:
             raise self.refused(node, "OR beside terms without an operator; write AND, or parentheses")
         if kind != "OrOperation":
-            return f"({' AND '.join(self.read(each, searched) for each in node.operands)})"
-        # As in Lucene: what has + or - must or must not hold; beside a + the others may hold or not.
+            return f"({' AND '.join(self.read(operand, searched) for operand in node.operands)})"
+        # As in Lucene: operands with + must match, those with - must not; beside a + the others need not match.
         optional = replace(self, values=Values()) if "Plus" in kinds else self
-        signed = ("Plus", "Prohibit")
-        may = [optional.read(each, searched) for each, of in zip(node.operands, kinds, strict=True) if of not in signed]
-        must = [self.read(each, searched) for each, of in zip(node.operands, kinds, strict=True) if of in signed]
+        operands = list(zip(node.operands, kinds, strict=True))
+        may = [optional.read(operand, searched) for operand, of_kind in operands if of_kind not in _SIGNED]
+        must = [self.read(operand, searched) for operand, of_kind in operands if of_kind in _SIGNED]
         if may and optional is self:
             must.append(f"({' OR '.join(may)})")
         return f"({' AND '.join(must)})"
@@ -190,7 +195,7 @@ class _Reader:
     def _default(self, node: Any) -> _Field:
         if self.scope.default is None:
             raise self.refused(
-                node, f"{str(node)!r} is of no field; expected FIELD:VALUE, a FIELD being {self._known()}"
+                node, f"{str(node)!r} names no field; expected FIELD:VALUE, a FIELD being {self._known()}"
             )
         return _Field(self.scope.default, self.scope.columns[self.scope.default])
 
@@ -215,8 +220,8 @@ class _Reader:
         return self.read(node.expr, self._named(node, node.name))
 
     def _named(self, node: Any, text: str) -> _Field:
-        found = _NAME_PART.findall(text)
-        terms = [_unescape(part) for part, _ in found[: 1 + sum(dot == "." for _, dot in found)]]
+        pieces = _NAME_PART.findall(text)
+        terms = [_unescape(piece) for piece, _ in pieces[: 1 + sum(dot == "." for _, dot in pieces)]]
         if any(term.pattern is not None for term in terms):
             raise self.refused(node, f"a wildcard in the field name {text!r}; name one field")
         parts = [term.text for term in terms]
@@ -254,22 +259,22 @@ class _Reader:
             return _unescape(node.value[1:-1], has_wildcards=False)
         bare = re.sub(r"\\.", "", node.value, flags=re.DOTALL)
         if bare in ("and", "or", "not"):
-            raise self.refused(node, f"{bare!r}: operators are in capitals; put a word that is none in quotes")
+            raise self.refused(node, f"{bare!r}: operators are in capitals; put it in quotes if it is a word")
         if re.search(r'[!"]|&&|\|\|', bare):
             raise self.refused(node, f"{node.value!r}: write AND, OR and NOT, and put special characters in quotes")
         return _unescape(node.value)
 
     def _any(self, searched: _Field, test: Callable[[str], str]) -> str:
-        """That one of the values of a field passes a test; a field without a value does not."""
+        """The condition that a value of a field passes a test; a field without a value does not."""
         column = searched.column
         if column.kind == "json":
             pointer = self.values.bind(searched.pointer)
-            found = f"len(list_filter(json_values({column.sql}, {pointer}), lambda item: {test('item')})) > 0"
+            passes = f"len(list_filter(json_values({column.sql}, {pointer}), lambda item: {test('item')})) > 0"
         elif column.is_list:
-            found = f"len(list_filter({column.sql}, lambda item: {test('item')})) > 0"
+            passes = f"len(list_filter({column.sql}, lambda item: {test('item')})) > 0"
         else:
-            found = test(column.sql)
-        return _of_frame(column, f"coalesce({found}, false)")
+            passes = test(column.sql)
+        return _of_frame(column, f"coalesce({passes}, false)")
 
     def _exists(self, searched: _Field) -> str:
         is_json = searched.column.kind == "json"
@@ -339,22 +344,22 @@ class _Reader:
         number = _number(text)
         if number is not None:
             return _Bound("number", number, number)
-        found = _DATE.fullmatch(text)
-        if found is None:
-            raise self.refused(node, f"{text!r} is no end of a range; expected a number, YYYY-MM-DD[Thh:mm[:ss]] or *")
-        date, minutes, seconds, fraction, offset = found.groups()
+        match = _DATE.fullmatch(text)
+        if match is None:
+            raise self.refused(node, f"{text!r} cannot end a range; expected a number, YYYY-MM-DD[Thh:mm[:ss]] or *")
+        date, minutes, seconds, fraction, offset = match.groups()
         try:
             moment = datetime.fromisoformat(f"{date}T{minutes or '00:00'}:{seconds or '00'}{offset or 'Z'}")
         except ValueError as error:
             raise self.refused(node, f"{text!r}: {error}") from None
         start = (moment - _EPOCH) // timedelta(microseconds=1) + int((fraction or "0").ljust(6, "0"))
-        # What is not said of a time may be anything: a day ends with the next day.
+        # A date covers the whole day, a time without seconds the whole minute.
         span = 86_400_000_000 if not minutes else 60_000_000 if not seconds else 10 ** (6 - len(fraction or ""))
         return _Bound("time", start, start + span)
 
 
 def _of_frame(column: Column, test: str) -> str:
-    """A test of a row; where it is of another table, that some row of the frame passes it."""
+    """A test of the row; for a column of another table, the test that some row of the frame passes."""
     return f"frame_key IN ({frames_where(column.table, test)})" if column.table else test
 
 

@@ -1,4 +1,4 @@
-"""Views in the table ``dataviews``: saved, found, listed, and frozen with the hash of what they give."""
+"""Views in the table ``dataviews``: saved, looked up, and frozen with a hash of their result."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ class SavedView(NamedTuple):
     frozen_at: datetime | None
 
 
-def find(engine: Engine, wanted: int | str) -> SavedView:
-    """The view of that name, or id.
+def find(engine: Engine, key: int | str) -> SavedView:
+    """The view with that name (text) or id (a number).
 
     Raises:
         NotFoundError: no such view; the message offers near names.
     """
     by_name, by_id = "SELECT * FROM dataviews WHERE name = ?", "SELECT * FROM dataviews WHERE dataview_id = ?"
     with engine.reading() as cursor:
-        row = cursor.execute(by_id if isinstance(wanted, int) else by_name, [wanted]).fetchone()
+        row = cursor.execute(by_id if isinstance(key, int) else by_name, [key]).fetchone()
         names = [name for (name,) in cursor.execute("SELECT name FROM dataviews").fetchall()]
     if row is None:
-        raise NotFoundError.named("view", str(wanted), engine.path, names)
+        raise NotFoundError.named("view", str(key), engine.path, names)
     return SavedView(*row)
 
 
 def save(engine: Engine, name: str, definition: Definition, sql: str) -> int:
-    """Save a view under a name, in place of what had it; its id.
+    """Save a view under a name, in place of a view of that name; returns its id.
 
     Raises:
-        UsageError: the name is empty, or that of a frozen view which asks for something else.
+        UsageError: the name is empty, or a frozen view with another definition has it.
     """
     if not name.strip():
         raise UsageError(f"DataView: the name {name!r} is empty; give it a name")
     text = definition.to_json()
     with engine.transaction() as cursor:
-        known = cursor.execute(
+        existing = cursor.execute(
             "SELECT dataview_id, definition, frozen_hash FROM dataviews WHERE name = ?", [name]
         ).fetchone()  # fmt: skip
-        if known is None:
+        if existing is None:
             row = cursor.execute(
                 "INSERT INTO dataviews (name, definition, sql) VALUES (?, ?, ?) RETURNING dataview_id",
                 [name, text, sql],
             ).fetchone()
             assert row is not None
             return int(row[0])
-        dataview_id, before, frozen_hash = known
-        if json.loads(before) != json.loads(text):
+        dataview_id, old_text, frozen_hash = existing
+        if json.loads(old_text) != json.loads(text):
             if frozen_hash is not None:
                 raise UsageError(f"view {name!r}: frozen, so it no longer changes; save under another name")
             cursor.execute(
@@ -71,29 +71,29 @@ def save(engine: Engine, name: str, definition: Definition, sql: str) -> int:
     return int(dataview_id)
 
 
-def freeze(engine: Engine, dataview_id: int, found: str) -> None:
-    """Keep the hash of what a view gives."""
+def freeze(engine: Engine, dataview_id: int, digest: str) -> None:
+    """Store the hash of the result of a view."""
     with engine.transaction() as cursor:
         cursor.execute(
             "UPDATE dataviews SET frozen_hash = ?, frozen_at = epoch_ms(epoch_ms(now())) WHERE dataview_id = ?",
-            [found, dataview_id],
+            [digest, dataview_id],
         )
 
 
 def result_hash(engine: Engine, definition: Definition) -> str:
-    """A hash of what a view gives, the same in every database that holds the same frames.
+    """A hash of the result of a view, the same in every database with the same frames.
 
-    It covers the ids and contents of the frames, the label mappings of their versions, and the view's own mapping
-    rules, numbers and order; not the pixels.
+    It covers the ids and contents of the frames, the label mappings of their versions, and the mapping rules, label
+    numbers and order of the view; it does not cover pixels.
     """
-    made = view_sql.selected(engine, definition)
+    query = view_sql.selected(engine, definition)
     with engine.reading() as cursor:
-        row = cursor.execute(made.text(statement("clearml/views/hash")), made.values.bound).fetchone()
+        row = cursor.execute(query.text(statement("clearml/views/hash")), query.values.bound).fetchone()
     assert row is not None
-    asked = json.loads(definition.to_json())
+    members = json.loads(definition.to_json())
     if definition.order != IterationOrder.random:
-        asked.pop("random_seed", None)
+        members.pop("random_seed", None)
     rules = [[list(rule.from_labels), rule.to_label] for rule in definition.mapping_rules]
-    order = {key: asked.get(key) for key in ("order", "random_seed", "maximum_number_of_frames", "infinite", "labels")}
-    text = json.dumps([row[0], rules, order], sort_keys=True)
+    names = ("order", "random_seed", "maximum_number_of_frames", "infinite", "labels")
+    text = json.dumps([row[0], rules, {name: members.get(name) for name in names}], sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

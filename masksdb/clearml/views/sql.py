@@ -1,4 +1,4 @@
-"""A DataView as SQL: one statement over the views, its values bound."""
+"""A DataView as SQL: one statement over the views of the database, with its values bound."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = """
 
 @dataclass(frozen=True)
 class Target:
-    """A version that a query looks in."""
+    """A version that a query selects frames of."""
 
     dataset: str
     version: str
@@ -40,73 +40,70 @@ def pool(engine: Engine, definition: Definition) -> Statement:
         UsageError: there is no query, or none names a dataset.
         NotFoundError: no such dataset or version.
     """
-    made = Statement()
-    values = made.values
+    sql = Statement()
     targets = _targets(engine, definition.queries)
-    parts = [_matches(index, query, targets[index], values) for index, query in enumerate(definition.queries)]
-    made.tables["matches"] = "\nUNION ALL\n".join(parts)
-    made.add(pool="pool")
-    return made
+    parts = [_matches(index, query, targets[index], sql.values) for index, query in enumerate(definition.queries)]
+    sql.tables["matches"] = "\nUNION ALL\n".join(parts)
+    sql.add(pool="pool")
+    return sql
 
 
 def selected(engine: Engine, definition: Definition, *, with_limit: bool = True) -> Statement:
     """The frames of a view, each once, as the table ``selected``."""
-    made = pool(engine, definition)
+    sql = pool(engine, definition)
     is_random = definition.order == IterationOrder.random
     order = "shuffled" if is_random else "sequential"
     if is_random:
-        made.values.bound["seed"] = definition.random_seed
+        sql.values.bound["seed"] = definition.random_seed
     if with_limit and definition.maximum_number_of_frames is not None:
-        made.values.bound["frame_limit"] = definition.maximum_number_of_frames
-        made.add(ordered=order, selected="limited")
+        sql.values.bound["frame_limit"] = definition.maximum_number_of_frames
+        sql.add(ordered=order, selected="limited")
     else:
-        made.add(selected=order)
-    return made
+        sql.add(selected=order)
+    return sql
 
 
 def drawn(engine: Engine, definition: Definition, first_draw: int, draws: int) -> Statement:
-    """Some draws of a view that gives frames again and again, as the table ``selected``."""
-    made = pool(engine, definition)
-    made.add(selected="drawn")
-    made.values.bound |= {"seed": definition.random_seed, "first_draw": first_draw, "draws": draws}
-    return made
+    """Some draws of a random view that never ends, as the table ``selected``."""
+    sql = pool(engine, definition)
+    sql.add(selected="drawn")
+    sql.values.bound |= {"seed": definition.random_seed, "first_draw": first_draw, "draws": draws}
+    return sql
 
 
-def add_rows(made: Statement, engine: Engine, definition: Definition) -> None:
-    """Add the table ``rows``: one row per frame of ``selected`` and source."""
-    made.add(shown="shown", segments="segments", label_lists="row_lists", mapped_labels="labels", rows="rows")
-    made.values.bound |= label_values(engine, definition)
+def add_rows(sql: Statement, engine: Engine, definition: Definition) -> None:
+    """Add the table ``rows``: one row per source of a frame of ``selected``."""
+    sql.add(shown="shown", segments="segments", label_lists="row_lists", mapped_labels="labels", rows="rows")
+    sql.values.bound |= label_values(engine, definition)
 
 
 def label_values(engine: Engine, definition: Definition) -> dict[str, str]:
     """The values that ``sql/clearml/views/labels.sql`` takes: mapping rules and label numbers, as JSON."""
     rules = []
     for rule in definition.mapping_rules:
-        found = None if _names_nothing(rule) else [each.version_id for each in _explicit(engine, rule)]
-        rules.append({"version_ids": found, "from_labels": list(rule.from_labels), "to_label": rule.to_label})
+        version_ids = None if _names_nothing(rule) else [target.version_id for target in _explicit(engine, rule)]
+        rules.append({"version_ids": version_ids, "from_labels": list(rule.from_labels), "to_label": rule.to_label})
     return {"rules": json.dumps(rules), "numbers": json.dumps(definition.labels)}
 
 
 def counts(engine: Engine, definition: Definition) -> tuple[int, list[int]]:
-    """How many frames a view has, and how many each of its queries."""
-    made = pool(engine, definition)
+    """How many frames a view has, each counted once, and how many each of its queries has."""
+    sql = pool(engine, definition)
     with engine.reading() as cursor:
-        rows = cursor.execute(made.text(statement("clearml/views/counts")), made.values.bound).fetchall()
-    found = dict(rows)
-    return found[None], [found.get(index, 0) for index in range(len(definition.queries))]
+        rows = cursor.execute(sql.text(statement("clearml/views/counts")), sql.values.bound).fetchall()
+    frames = dict(rows)
+    return frames[None], [frames.get(index, 0) for index in range(len(definition.queries))]
 
 
 def _matches(index: int, query: ViewQuery, targets: Sequence[Target], values: Values) -> str:
-    """The SELECT of one query; a number of ours is all of it that is not bound."""
+    """The SELECT of one query; its values are bound."""
     tests = [_visible(targets, values)]
     tests += [_of_rois(roi_query, values) for roi_query in query.roi_queries if not roi_query.is_everything]
     if query.frame_query is not None:
         tests.append(condition(query.frame_query, "frame_query", values))
-    if (
-        query.source_query is not None
-        and (found := condition(query.source_query, "source_query", values)) != EVERYTHING
-    ):
-        tests.append(f"frame_key IN ({frames_where('sources', found)})")
+    if query.source_query is not None:
+        of_source = condition(query.source_query, "source_query", values)
+        tests.append(of_source if of_source == EVERYTHING else f"frame_key IN ({frames_where('sources', of_source)})")
     lines = "\n    AND ".join(test for test in tests if test != EVERYTHING)
     weight = f"CAST({values.bind(float(query.weight))} AS DOUBLE) AS weight"
     return f"SELECT {index} AS query_index, {weight},{COLUMNS}\nFROM dataset_frames\nWHERE {lines}"
@@ -129,18 +126,18 @@ def _of_rois(roi_query: RoiQuery, values: Values) -> str:
     least, most = roi_query.count_range or (-1, -1)
     if least == 0 and most == -1:
         return f"NOT {EVERYTHING}" if roi_query.must_not else EVERYTHING
-    found = frames_where("rois", roi_query.roi_condition(values))
+    frames = frames_where("rois", roi_query.roi_condition(values))
     tests = []
     if least > 1:
         tests.append(f"count(*) >= {values.bind(int(least))}")
     if most != -1 and least != 0:
         tests.append(f"count(*) <= {values.bind(int(most))}")
     if least == 0:
-        # No such ROI is as good as few of them.
+        # Frames without such a ROI are in no group, so those outside of the range are excluded instead.
         negated = "" if roi_query.must_not else "NOT "
-        return f"frame_key {negated}IN ({found} GROUP BY frame_key HAVING count(*) > {values.bind(int(most))})"
+        return f"frame_key {negated}IN ({frames} GROUP BY frame_key HAVING count(*) > {values.bind(int(most))})"
     having = f" GROUP BY frame_key HAVING {' AND '.join(tests)}" if tests else ""
-    return f"frame_key {'NOT ' if roi_query.must_not else ''}IN ({found}{having})"
+    return f"frame_key {'NOT ' if roi_query.must_not else ''}IN ({frames}{having})"
 
 
 def _names_nothing(named: ViewQuery | MappingRule) -> bool:
@@ -150,22 +147,21 @@ def _names_nothing(named: ViewQuery | MappingRule) -> bool:
 
 
 def _targets(engine: Engine, queries: Sequence[ViewQuery]) -> list[list[Target]]:
-    """The versions that each query looks in; ``*`` stands for those that the other queries name."""
+    """The versions of each query; ``*`` stands for those that the other queries name."""
     if not queries:
         raise UsageError("DataView: no query; add one with add_query()")
-    explicit = [_explicit(engine, query) if _has_dataset(query) else None for query in queries]
-    known = list(dict.fromkeys(target for found in explicit if found for target in found))
-    if not known:
-        raise UsageError("DataView: no query names a dataset, so that '*' stands for nothing; name one")
-    datasets = list(dict.fromkeys(target.dataset for target in known))
-    targets = []
-    for query, found in zip(queries, explicit, strict=True):
-        if found is None and query.version_name is None:
-            found = known
-        elif found is None:
-            found = _versions_named(engine, datasets, str(query.version_name))
-        targets.append(found)
-    return targets
+    explicit = {index: _explicit(engine, query) for index, query in enumerate(queries) if _has_dataset(query)}
+    named = list(dict.fromkeys(target for targets in explicit.values() for target in targets))
+    if not named:
+        raise UsageError("DataView: no query names a dataset, so '*' has nothing to stand for; name one")
+    datasets = list(dict.fromkeys(target.dataset for target in named))
+
+    def of_query(index: int, query: ViewQuery) -> list[Target]:
+        if index in explicit:
+            return explicit[index]
+        return named if query.version_name is None else _versions_named(engine, datasets, query.version_name)
+
+    return [of_query(index, query) for index, query in enumerate(queries)]
 
 
 def _has_dataset(named: ViewQuery | MappingRule) -> bool:
@@ -174,15 +170,15 @@ def _has_dataset(named: ViewQuery | MappingRule) -> bool:
 
 def _versions_named(engine: Engine, datasets: Sequence[str], version: str) -> list[Target]:
     with engine.reading() as cursor:
-        found = [
+        targets = [
             Target(dataset, row.version_name, row.version_id)
             for dataset in datasets
             for row in versions.list_versions(cursor, dataset)
             if row.version_name == version
         ]
-    if not found:
+    if not targets:
         raise NotFoundError(f"version {version!r}: in none of the datasets {', '.join(map(repr, datasets))}")
-    return found
+    return targets
 
 
 def _explicit(engine: Engine, named: ViewQuery | MappingRule) -> list[Target]:
@@ -200,8 +196,8 @@ def _explicit(engine: Engine, named: ViewQuery | MappingRule) -> list[Target]:
             assert version_id is not None
             details = versions.details(cursor, version_id)
             return [Target(details.dataset_name, details.version_name, version_id)]
-        wanted = str(named.dataset_name) if named.dataset_id is None else int(named.dataset_id)
-        row = dataset_row(cursor, versions.find_dataset(cursor, wanted))
+        dataset = str(named.dataset_name) if named.dataset_id is None else int(named.dataset_id)
+        row = dataset_row(cursor, versions.find_dataset(cursor, dataset))
         if named.project_name is not None and row["project"] != named.project_name:
             raise NotFoundError(f"dataset {row['name']!r}: not in the project {named.project_name!r}")
         return _of_dataset(cursor, row["name"], named.version_name if version_id is None else version_id)

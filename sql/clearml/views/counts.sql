@@ -1,4 +1,5 @@
--- How many frames there are in `pool`: query_index and frames, the query_index being NULL for the frames of any query.
+-- One row per query with frames in `pool`: query_index and its number of frames; and one row with query_index NULL
+-- for the frames of all queries, each counted once.
 SELECT query_index, count(*) AS frames
 FROM pool
 GROUP BY query_index

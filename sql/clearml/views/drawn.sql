@@ -1,6 +1,6 @@
 -- One row per draw from $first_draw on, $draws of them: place and the columns of `pool`. A draw picks a query by
--- weight, among those that have frames, then one of its frames, each as likely as the others. Both follow from $seed
--- and the number of the draw, the same in every database.
+-- weight, among those that have frames, then any of its frames with equal probability. Both depend on $seed and the
+-- number of the draw only, so they are the same in every database.
 WITH numbered AS (
     SELECT
         *,
@@ -32,8 +32,8 @@ draws AS (
         FROM range(CAST($first_draw AS BIGINT), CAST($first_draw AS BIGINT) + CAST($draws AS BIGINT))
     )
 ),
--- The query is the last whose share begins at or before the draw; looked up in lists, for a join on such a condition
--- would compare every draw with every frame.
+-- The query is the last one whose share starts at or before the draw. It is looked up in lists, because a join on this
+-- condition would compare every draw with every frame.
 picked AS (
     SELECT
         draws.place,

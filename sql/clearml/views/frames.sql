@@ -1,4 +1,5 @@
--- What a query gives of each frame in `selected`, in order.
+-- One row per frame in `selected`, in order: its place, the query that it matches, its dataset, version and ids,
+-- its timestamp and meta.
 SELECT
     place,
     query_index,

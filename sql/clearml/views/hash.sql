@@ -1,5 +1,5 @@
--- One hash of what `selected` holds, whatever its order: ids and contents of the frames, and the mask_labels of their
--- versions.
+-- One row, a hash of the frames in `selected` that does not depend on their order: their ids and contents, and the
+-- mask_labels of their versions.
 SELECT md5(to_json([
     CAST(count(*) AS VARCHAR),
     CAST(coalesce(bit_xor(md5_number(to_json([dataset, frame_id, content_hash]))), 0) AS VARCHAR),

@@ -1,4 +1,4 @@
--- The keys of each frame in `selected`, in order: frame_key, version_id.
+-- One row per frame in `selected`, in order: frame_key, version_id.
 SELECT frame_key, version_id
 FROM selected
 ORDER BY place

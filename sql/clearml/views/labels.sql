@@ -1,6 +1,6 @@
 -- One row per distinct list of labels in `label_lists` (version_id, labels): + mapped, the labels after the mapping
--- $rules, and number, what $numbers says of the first of them that it knows, else -1. A rule holds for a ROI that has
--- all of its from_labels, '*' being any; of several that name a label the first counts.
+-- $rules, and number, the number in $numbers of the first of them that has one, else -1. A rule applies to a ROI
+-- that has all of its from_labels, '*' being any; if several rules replace the same label, the first one is used.
 SELECT
     version_id,
     labels,

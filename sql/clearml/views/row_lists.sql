@@ -1,4 +1,4 @@
--- The distinct lists of labels that a ROI or a pixel value of the frames in `shown` has: version_id, labels.
+-- One row per distinct list of labels of a ROI or a pixel value of the frames in `shown`: version_id, labels.
 SELECT shown.version_id, roi_masks.labels
 FROM shown
 JOIN roi_masks ON roi_masks.frame_key = shown.frame_key

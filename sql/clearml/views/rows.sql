@@ -1,6 +1,6 @@
--- One row per frame in `selected` and source, in order: the frame, the source, its masks, ROIs and declared pixel
--- values. A frame without sources has one row too. Labels are mapped; class_number is what the label numbers say, else
--- -1.
+-- One row per source of a frame in `selected`, in order: the frame, the source, its masks, ROIs and declared pixel
+-- values. A frame without sources has one row too. Labels are mapped; class_number is the number of the labels,
+-- else -1.
 WITH mask_lists AS (
     SELECT
         shown.version_id,

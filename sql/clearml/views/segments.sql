@@ -1,5 +1,5 @@
--- One row per mask of a frame in `shown` and entry of the version's mask_labels that applies to it: the entries of its
--- own id, and those of '_all_' for other values.
+-- One row per mask of a frame in `shown` and entry of the version's mask_labels that applies to it: the entries of
+-- its mask id, and those of '_all_' for values without such an entry.
 SELECT
     shown.version_id,
     shown.frame_key,

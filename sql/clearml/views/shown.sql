@@ -1,2 +1,2 @@
--- The distinct frames in `selected`: version_id, frame_key, media_root.
+-- One row per distinct frame in `selected`: version_id, frame_key, media_root.
 SELECT DISTINCT version_id, frame_key, media_root FROM selected

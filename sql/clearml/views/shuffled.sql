@@ -1,9 +1,9 @@
--- One row per frame of `pool`, by a hash of $seed and its names: place and the columns of pool. The order is the same
--- in every database. Queries take turns by their weights: of one with weight 5 come five frames for each frame of one
--- with weight 1, for as long as it has any.
+-- One row per frame of `pool`: place, in the order of a hash of $seed and the frame's names, and the columns of
+-- pool. The order is the same in every database. Queries take turns by their weights: one with weight 5 gets five
+-- places for each place of one with weight 1, as long as it has frames.
 SELECT
     row_number() OVER (ORDER BY turn, hash, dataset, version) - 1 AS place,
-    once.* EXCLUDE (turn, hash)
+    frame_once.* EXCLUDE (turn, hash)
 FROM (
     SELECT DISTINCT ON (frame_key) *
     FROM (
@@ -16,4 +16,4 @@ FROM (
         FROM (SELECT *, md5(to_json([CAST($seed AS VARCHAR), dataset, frame_id])) AS hash FROM pool)
     )
     ORDER BY frame_key, turn, query_index
-) AS once
+) AS frame_once

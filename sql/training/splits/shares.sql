@@ -1,4 +1,4 @@
--- One row per part of split $name of version $version_id: part, groups, frames and share, which is 0..1 of its frames.
+-- One row per part of split $name of version $version_id: part, groups, frames and share, 0..1 of all frames in it.
 SELECT
     part,
     count(DISTINCT group_name) + count(*) FILTER (WHERE group_name IS NULL) AS groups,
