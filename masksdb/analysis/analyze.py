@@ -1,7 +1,7 @@
-"""Every mask decoded once, and what is in it written into tables that any DuckDB client reads.
+"""Decode every mask once, and write its regions into tables that any DuckDB client reads.
 
-A few hundred masks at a time are one transaction, so what a killed run has done stays done. Masks whose file is as it
-was are left alone.
+A few hundred masks are one transaction, so a killed run keeps what it has written. Masks whose file is unchanged are
+not read again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _ROI_REGIONS = pa.schema(
 
 
 class _Mask(NamedTuple):
-    """A mask to analyse, and what is known of it."""
+    """A mask to analyse, with its analysis in the database, as ``analysis/analyze/masks_to_analyze`` gives it."""
 
     ref: MaskRef
     fingerprint: str | None
@@ -65,14 +65,14 @@ class _Mask(NamedTuple):
     has_rle: bool
 
 
-class _Stored(NamedTuple):
-    """The regions of a mask as they are stored.
+class _StoredRegions(NamedTuple):
+    """The n regions of a mask as they are stored.
 
     Attributes:
         colours: shape (n, 5), int64, as in :attr:`masksdb.pixels.masks.MaskFacts.colours`.
         sizes: shape (n, 7), int64, as in :attr:`masksdb.pixels.masks.MaskFacts.sizes`.
-        region: for each distinct value of the mask the row that it counts for, -1 for none.
-        unassigned: pixels that count for none.
+        region: for each distinct value of the mask the region that it belongs to, -1 for none, int64.
+        unassigned: how many pixels belong to no region.
     """
 
     colours: Integers
@@ -83,12 +83,12 @@ class _Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class AnalyzeReport:
-    """What an analysis did, in mask images.
+    """The counts of an analysis.
 
     Attributes:
-        analyzed: read and written.
-        unchanged: known already, and their files as they were.
-        failures: those that could not be read, and why.
+        analyzed: how many mask images were read and written.
+        unchanged: how many were not read again, for their files are unchanged.
+        failures: why masks could not be read, and ROIs have no region.
     """
 
     analyzed: int
@@ -116,12 +116,12 @@ def analyze(
         dataset: only masks visible in this dataset.
         version: only those visible in this version of it.
         with_rle: also keep COCO run lengths of each region.
-        tolerance: in lossy files, by how much a channel may differ from the value that a pixel counts for.
-        progress: called with the masks done and all masks.
+        tolerance: in lossy files, by how much a channel of a pixel may differ from the value that it gets.
+        progress: called with the number of masks done and of all masks.
 
     Returns:
         How many masks were analysed and unchanged, and which could not be read: their row in ``mask_files`` has the
-        reason, and they are tried again the next time. ROIs whose own geometry makes no sense are among the failures.
+        reason, and they are read again the next time. ROIs with invalid geometry are among the failures.
 
     Raises:
         NotFoundError: no such dataset or version.
@@ -138,15 +138,15 @@ def analyze(
     masks = [_Mask(MaskRef(uri, timestamp), *known) for uri, timestamp, *known in rows]
     analysis = _Analysis(engine, with_rle, tolerance)
     for start in range(0, len(masks), MASKS_AT_ONCE):
-        analysis.take(masks[start : start + MASKS_AT_ONCE])
+        analysis.analyze_masks(masks[start : start + MASKS_AT_ONCE])
         progress(min(start + MASKS_AT_ONCE, len(masks)), len(masks))
     unchanged = len(masks) - analysis.analyzed - len(analysis.failures)
-    analysis.take_rois()
+    analysis.analyze_rois()
     return AnalyzeReport(analysis.analyzed, unchanged, analysis.failures)
 
 
 class _Analysis:
-    """One run over some masks."""
+    """One run over masks, with what it has counted so far."""
 
     def __init__(self, engine: Engine, with_rle: bool, tolerance: int) -> None:
         self.engine = engine
@@ -155,33 +155,33 @@ class _Analysis:
         self.analyzed = 0
         self.failures: list[MasksDBError] = []
 
-    def take(self, masks: Sequence[_Mask]) -> None:
-        """Analyse those of some masks that need it, in one transaction."""
+    def analyze_masks(self, masks: Sequence[_Mask]) -> None:
+        """Analyse those of these masks that are new or have changed, in one transaction."""
         declared = self._declared([mask.ref for mask in masks if mask.is_lossy])
         located = [self._located(mask.ref) for mask in masks]
-        todo = [
-            (mask.ref, found)
-            for mask, found in zip(masks, located, strict=True)
-            if not isinstance(found, Located)
-            or found.fingerprint != mask.fingerprint
+        changed = [
+            (mask.ref, file)
+            for mask, file in zip(masks, located, strict=True)
+            if file is None
+            or file.fingerprint != mask.fingerprint
             or (self.with_rle and not mask.has_rle)
             or (mask.is_lossy and mask.snap_key != self._snap_key(declared[mask.ref]))
         ]
-        results = facts_cache.get([ref for ref, _ in todo], self.engine.settings)
+        results = facts_cache.get([ref for ref, _ in changed], self.engine.settings)
         lossy = [
             ref
-            for (ref, _), facts in zip(todo, results, strict=True)
+            for (ref, _), facts in zip(changed, results, strict=True)
             if isinstance(facts, MaskFacts) and facts.image.is_lossy and ref not in declared
         ]
         declared |= self._declared(lossy)
         files: list[dict[str, Any]] = []
         regions: list[dict[str, Any]] = []
-        for place, ((ref, found), facts) in enumerate(zip(todo, results, strict=True)):
+        for place, ((ref, file), facts) in enumerate(zip(changed, results, strict=True)):
             row: dict[str, Any] = {"place": place, "uri": ref.uri, "timestamp": ref.timestamp_ms}
-            if isinstance(facts, MaskFacts) and isinstance(found, Located):
+            if isinstance(facts, MaskFacts) and file is not None:
                 values = declared.get(ref)
-                stored = _stored(facts) if values is None else _snapped(facts, values, self.tolerance)
-                row |= _about(facts, found)
+                stored = _lossless_regions(facts) if values is None else _lossy_regions(facts, values, self.tolerance)
+                row |= _file_columns(facts, file)
                 row |= {"snap_key": None if values is None else self._snap_key(values), "unassigned": stored.unassigned}
                 regions += self._region_rows(place, facts, stored)
                 self.analyzed += 1
@@ -199,21 +199,22 @@ class _Analysis:
             return None
 
     def _declared(self, refs: Sequence[MaskRef]) -> dict[MaskRef, Values]:
-        """The values that are declared for some masks."""
+        """The values that ROIs and mask_labels declare for masks, the first declared first."""
         if not refs:
             return {}
         parameters = {"uris": [ref.uri for ref in refs], "timestamps": [ref.timestamp_ms for ref in refs]}
         with self.engine.reading() as cursor:
             rows = cursor.execute(statement("analysis/analyze/declared_values"), parameters).fetchall()
-        found: dict[MaskRef, list[tuple[int, ...]]] = {ref: [] for ref in refs}
+        declared: dict[MaskRef, list[tuple[int, ...]]] = {ref: [] for ref in refs}
         for uri, timestamp, value in rows:
-            found[MaskRef(uri, timestamp)].append(tuple(value))
-        return {ref: tuple(values) for ref, values in found.items()}
+            declared[MaskRef(uri, timestamp)].append(tuple(value))
+        return {ref: tuple(values) for ref, values in declared.items()}
 
     def _snap_key(self, values: Values) -> str:
+        """What changes with the declared values of a lossy mask, and with the tolerance."""
         return hashlib.md5(repr((self.tolerance, values)).encode(), usedforsecurity=False).hexdigest()
 
-    def _region_rows(self, place: int, facts: MaskFacts, stored: _Stored) -> Iterator[dict[str, Any]]:
+    def _region_rows(self, place: int, facts: MaskFacts, stored: _StoredRegions) -> Iterator[dict[str, Any]]:
         for index, (colour, sizes) in enumerate(zip(stored.colours.tolist(), stored.sizes.tolist(), strict=True)):
             sample, red, green, blue, alpha = colour
             row = {"place": place, "region_index": index, "sample": None if sample == NO_SAMPLE else sample}
@@ -231,7 +232,7 @@ class _Analysis:
             for name in ("insert_files", "insert_regions"):
                 cursor.execute(statement(f"analysis/analyze/{name}"), {"first_key": row[0]})
 
-    def take_rois(self) -> None:
+    def analyze_rois(self) -> None:
         """Analyse the ROIs that have run lengths or a polygon of their own."""
         with self.engine.reading() as cursor:
             for batch in cursor.sql(statement("analysis/analyze/rois_to_analyze")).to_arrow_reader(ROIS_AT_ONCE):
@@ -242,12 +243,13 @@ class _Analysis:
                     writer.execute(statement("analysis/analyze/insert_roi_regions"))
 
 
-def _about(facts: MaskFacts, found: Located) -> dict[str, Any]:
+def _file_columns(facts: MaskFacts, file: Located) -> dict[str, Any]:
+    """The columns of a mask in ``mask_files``."""
     regions, image = facts.regions, facts.image
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((regions.height, regions.width, image.mode, image.depth)).encode())
     digest.update(regions.starts.tobytes())
-    # By colours, for two files of one picture may have their palettes in another order.
+    # Hashed by colours: two files of one picture may have their palettes in another order.
     digest.update(facts.colours[:, RED:][regions.runs.values].astype(np.int32).tobytes())
     return {
         "content_type": image.content_type,
@@ -256,21 +258,21 @@ def _about(facts: MaskFacts, found: Located) -> dict[str, Any]:
         "mode": f"{image.mode}{image.depth}",
         "is_video": image.is_video,
         "is_lossy": image.is_lossy,
-        "fingerprint": found.fingerprint,
+        "fingerprint": file.fingerprint,
         "pixel_hash": digest.hexdigest(),
     }
 
 
-def _stored(facts: MaskFacts) -> _Stored:
+def _lossless_regions(facts: MaskFacts) -> _StoredRegions:
     """The regions of a lossless mask: its distinct values."""
-    return _Stored(facts.colours, facts.sizes, np.arange(len(facts.colours)), 0)
+    return _StoredRegions(facts.colours, facts.sizes, np.arange(len(facts.colours)), 0)
 
 
-def _snapped(facts: MaskFacts, declared: Values, tolerance: int) -> _Stored:
+def _lossy_regions(facts: MaskFacts, declared: Values, tolerance: int) -> _StoredRegions:
     """The regions of a lossy mask: the declared values, each with the pixels that are nearest to it.
 
-    The distance of a pixel from a value is the largest difference of a channel; what is beyond the tolerance from all
-    counts for none, and the first declared of several that are as near is the one.
+    The distance of a pixel from a value is the largest difference of a channel. A pixel farther than the tolerance from
+    all values is in no region; a pixel as near to several values is in the region of the first declared.
     """
     values = [value for value in declared if len(value) != 1 or facts.image.has_sample]
     differences = np.array([distances(facts, value) for value in values]).reshape(len(values), len(facts.colours))
@@ -283,10 +285,11 @@ def _snapped(facts: MaskFacts, declared: Values, tolerance: int) -> _Stored:
         values = [values[index] for index in used]
     colours = np.array([_colour(facts, value) for value in values], np.int64).reshape(-1, 5)
     sizes = np.array([combined(facts.sizes[region == index]) for index in range(len(values))]).reshape(-1, 7)
-    return _Stored(colours, sizes, region, int(facts.regions.area[region < 0].sum()))
+    return _StoredRegions(colours, sizes, region, int(facts.regions.area[region < 0].sum()))
 
 
 def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:
+    """A declared value as a row of :attr:`masksdb.pixels.masks.MaskFacts.colours`."""
     if len(value) == 1:
         return [value[0]] * 4 + [facts.image.maximum]
     is_grey = facts.image.has_sample and value[0] == value[1] == value[2]
@@ -294,7 +297,7 @@ def _colour(facts: MaskFacts, value: tuple[int, ...]) -> list[int]:
 
 
 def _roi_rows(rois: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[MasksDBError]]:
-    """The rows of ``roi_regions`` of ROIs, as ``analysis/analyze/rois_to_analyze`` gives them; and why some have none."""
+    """The rows of ``roi_regions`` for ROIs as ``rois_to_analyze.sql`` gives them, and why some have none."""
     rows, failures, outlined = [], [], []
     for roi in rois:
         try:

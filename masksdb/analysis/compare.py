@@ -1,6 +1,6 @@
-"""Two masks compared pixel by pixel, and how many pixels have which pair of values kept in tables.
+"""Compare masks pixel by pixel: write how many pixels have which values in both of two masks.
 
-A few hundred pairs are one transaction. Pairs whose files are as they were are left alone.
+A few hundred pairs are one transaction. Pairs whose files are unchanged are not compared again.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from masksdb.store.sql import statement
 PAIRS_AT_ONCE = 256
 
 MOST_VALUES = 1 << 16
-"""Pairs of values that two masks may have: beyond that they are pictures, whose every colour would be a row."""
+"""The most pairs of values of two masks; with more of them they are pictures, of which every colour would be a row."""
 
 Integers = npt.NDArray[np.int64]
 
 Mask = tuple[str, int | None]
-"""URI as resolved for reading, and milliseconds or None."""
+"""A mask's URI as resolved for reading, and its milliseconds or None."""
 
 _SIDES = [("uri_a", pa.string()), ("timestamp_a", pa.int64()), ("uri_b", pa.string()), ("timestamp_b", pa.int64())]
 
-_WANTED = pa.schema([("place", pa.int64()), *_SIDES])
+_PAIRS_TO_COMPARE = pa.schema([("place", pa.int64()), *_SIDES])
 
 _PAIRS = pa.schema(
     [("place", pa.int64()), *_SIDES, ("fingerprint_a", pa.string()), ("fingerprint_b", pa.string()),
@@ -43,12 +43,12 @@ _PAIRS = pa.schema(
 
 @dataclass(frozen=True)
 class PairsReport:
-    """What a comparison did, in pairs of masks.
+    """The counts of a comparison.
 
     Attributes:
-        compared: compared and written.
-        unchanged: known already, and their files as they were.
-        failures: those that could not be compared now, and why; it is in ``mask_pairs.error`` too.
+        compared: how many pairs of masks were compared and written.
+        unchanged: how many were not compared again, for their files are unchanged.
+        failures: why pairs could not be compared; the reasons are in ``mask_pairs.error`` too.
     """
 
     compared: int
@@ -61,15 +61,15 @@ class _Pair(NamedTuple):
     right: MaskRef
 
 
-class _Shared(NamedTuple):
-    """The values that share pixels in two masks, n pairs of them.
+class _SharedValues(NamedTuple):
+    """The n pairs of values that share pixels in two masks.
 
     Attributes:
-        left: the values in the one mask as stored, shape (n, 1, 3 or 4), int64.
-        right: those in the other.
-        left_colours: red, green, blue, alpha of the values in the one mask, shape (n, 4), int64.
-        right_colours: those in the other.
-        pixels: how many each pair of values shares, shape (n,), int64.
+        left: the value in the first mask as stored, shape (n, 1), (n, 3) or (n, 4), int64.
+        right: the value in the second mask, likewise.
+        left_colours: red, green, blue, alpha of the value in the first mask, shape (n, 4), int64.
+        right_colours: red, green, blue, alpha of the value in the second mask, shape (n, 4), int64.
+        pixels: how many pixels each pair of values shares, shape (n,), int64.
     """
 
     left: Integers
@@ -87,43 +87,44 @@ def compare_masks(
     """Fill ``mask_pairs`` and ``mask_pair_values`` for the pairs that are new or of which a file has changed.
 
     Args:
-        engine: the database; it is written to only where something is new.
-        pairs: two masks each, in the order in which they are to be stored.
-        progress: called with the pairs done and all pairs.
+        engine: the database; it is written to only if there are such pairs.
+        pairs: pairs of masks, in the order in which they are stored.
+        progress: called with the number of pairs done and of all pairs.
     """
-    wanted = [_Pair(MaskRef(*left), MaskRef(*right)) for left, right in dict.fromkeys(pairs)]
-    if not wanted:
+    distinct = [_Pair(MaskRef(*left), MaskRef(*right)) for left, right in dict.fromkeys(pairs)]
+    if not distinct:
         return PairsReport(0, 0, [])
-    known = _known(engine, wanted)
-    now = _fingerprints(engine, wanted)
-    todo = [
-        pair
-        for place, pair in enumerate(wanted)
-        if None in (now[pair.left], now[pair.right]) or known.get(place) != (now[pair.left], now[pair.right])
-    ]
+    known = _known_fingerprints(engine, distinct)
+    fingerprints = _fingerprints(engine, distinct)
+    changed = []
+    for place, pair in enumerate(distinct):
+        current = fingerprints[pair.left], fingerprints[pair.right]
+        if None in current or known.get(place) != current:
+            changed.append(pair)
     failures: list[MasksDBError] = []
-    for start in range(0, len(todo), PAIRS_AT_ONCE):
-        failures += _compare(engine, todo[start : start + PAIRS_AT_ONCE], now)
-        progress(min(start + PAIRS_AT_ONCE, len(todo)), len(todo))
-    return PairsReport(len(todo) - len(failures), len(wanted) - len(todo), failures)
+    for start in range(0, len(changed), PAIRS_AT_ONCE):
+        failures += _compare(engine, changed[start : start + PAIRS_AT_ONCE], fingerprints)
+        progress(min(start + PAIRS_AT_ONCE, len(changed)), len(changed))
+    return PairsReport(len(changed) - len(failures), len(distinct) - len(changed), failures)
 
 
-def _known(engine: Engine, wanted: Sequence[_Pair]) -> dict[int, tuple[str | None, str | None]]:
-    """The fingerprints of the pairs that have been compared, by their place."""
+def _known_fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[int, tuple[str | None, str | None]]:
+    """The fingerprints of the files when they were compared, by the place of their pair."""
     with engine.reading() as cursor:
-        cursor.register("pairs_to_compare", pa.table(_sides(wanted), _WANTED))
-        found = cursor.execute(statement("analysis/compare/known_pairs")).fetchall()
-    return {place: (left, right) for place, left, right in found}
+        cursor.register("pairs_to_compare", pa.table(_sides(pairs), _PAIRS_TO_COMPARE))
+        rows = cursor.execute(statement("analysis/compare/known_pairs")).fetchall()
+    return {place: (left, right) for place, left, right in rows}
 
 
-def _fingerprints(engine: Engine, wanted: Sequence[_Pair]) -> dict[MaskRef, str | None]:
-    found: dict[MaskRef, str | None] = {}
-    for ref in dict.fromkeys(ref for pair in wanted for ref in pair):
+def _fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[MaskRef, str | None]:
+    """The fingerprint of each mask's file now, None where it cannot be located."""
+    fingerprints: dict[MaskRef, str | None] = {}
+    for ref in dict.fromkeys(ref for pair in pairs for ref in pair):
         try:
-            found[ref] = locate(ref.uri, engine.settings.prefixes).fingerprint
+            fingerprints[ref] = locate(ref.uri, engine.settings.prefixes).fingerprint
         except MasksDBError:
-            found[ref] = None
-    return found
+            fingerprints[ref] = None
+    return fingerprints
 
 
 def _sides(pairs: Sequence[_Pair]) -> dict[str, list[Any]]:
@@ -136,22 +137,22 @@ def _sides(pairs: Sequence[_Pair]) -> dict[str, list[Any]]:
     }
 
 
-def _compare(engine: Engine, pairs: Sequence[_Pair], now: Mapping[MaskRef, str | None]) -> list[MasksDBError]:
-    """Compare some pairs in one transaction; why some could not be compared."""
+def _compare(engine: Engine, pairs: Sequence[_Pair], fingerprints: Mapping[MaskRef, str | None]) -> list[MasksDBError]:
+    """Compare pairs in one transaction, and return why some could not be compared."""
     refs = list(dict.fromkeys(ref for pair in pairs for ref in pair))
     facts = dict(zip(refs, facts_cache.get(refs, engine.settings), strict=True))
     columns: dict[str, list[Any]] = _sides(pairs) | {
-        name: [None] * len(pairs) for name in _PAIRS.names if name not in _WANTED.names
+        name: [None] * len(pairs) for name in _PAIRS.names if name not in _PAIRS_TO_COMPARE.names
     }
-    shared: dict[int, _Shared] = {}
+    shared: dict[int, _SharedValues] = {}
     failures: list[MasksDBError] = []
     for place, pair in enumerate(pairs):
-        # What could not be read is looked at again the next time.
+        # A mask that could not be read has no fingerprint, and so is read again the next time.
         for name, ref in (("fingerprint_a", pair.left), ("fingerprint_b", pair.right)):
-            columns[name][place] = now[ref] if isinstance(facts[ref], MaskFacts) else None
+            columns[name][place] = fingerprints[ref] if isinstance(facts[ref], MaskFacts) else None
         try:
-            left, right = _both(pair, facts)
-            shared[place] = _shared(pair, left, right)
+            left, right = _facts_of(pair, facts)
+            shared[place] = _shared_values(pair, left, right)
             columns["height"][place], columns["width"][place] = left.regions.height, left.regions.width
         except MasksDBError as error:
             columns["error"][place] = str(error)
@@ -164,15 +165,14 @@ def _compare(engine: Engine, pairs: Sequence[_Pair], now: Mapping[MaskRef, str |
     return failures
 
 
-def _both(pair: _Pair, facts: Mapping[MaskRef, Result]) -> tuple[MaskFacts, MaskFacts]:
-    found = []
-    for ref in pair:
-        each = facts[ref]
-        if not isinstance(each, MaskFacts):
-            raise each
-        found.append(each)
-    left, right = found
-    sizes = [f"{each.regions.width} x {each.regions.height}" for each in found]
+def _facts_of(pair: _Pair, facts: Mapping[MaskRef, Result]) -> tuple[MaskFacts, MaskFacts]:
+    """The facts of two masks of equal size."""
+    left, right = facts[pair.left], facts[pair.right]
+    if isinstance(left, MasksDBError):
+        raise left
+    if isinstance(right, MasksDBError):
+        raise right
+    sizes = [f"{mask.regions.width} x {mask.regions.height}" for mask in (left, right)]
     if sizes[0] != sizes[1]:
         raise MasksDBError(
             f"{pair.left.uri}: {sizes[0]} pixels, and {pair.right.uri} {sizes[1]}; compared are masks of equal size"
@@ -180,8 +180,8 @@ def _both(pair: _Pair, facts: Mapping[MaskRef, Result]) -> tuple[MaskFacts, Mask
     return left, right
 
 
-def _shared(pair: _Pair, left: MaskFacts, right: MaskFacts) -> _Shared:
-    """The values that two masks share pixels of."""
+def _shared_values(pair: _Pair, left: MaskFacts, right: MaskFacts) -> _SharedValues:
+    """The values that share pixels in two masks."""
     of_left, of_right, pixels = joint_histogram(left.regions, right.regions)
     if len(pixels) > MOST_VALUES:
         raise MasksDBError(
@@ -189,27 +189,27 @@ def _shared(pair: _Pair, left: MaskFacts, right: MaskFacts) -> _Shared:
         )
     colours_a, colours_b = left.colours[of_left], right.colours[of_right]
     stored_a, stored_b = colours_a[:, left.stored_columns], colours_b[:, right.stored_columns]
-    return _Shared(stored_a, stored_b, colours_a[:, RED:], colours_b[:, RED:], pixels)
+    return _SharedValues(stored_a, stored_b, colours_a[:, RED:], colours_b[:, RED:], pixels)
 
 
-def _values_table(shared: Mapping[int, _Shared]) -> pa.Table:
+def _values_table(shared: Mapping[int, _SharedValues]) -> pa.Table:
     """One row for each two values that share pixels, with the place of their pair of masks."""
-    found = list(shared.values())
-    counts = [len(each.pixels) for each in found]
+    pairs = list(shared.values())
+    counts = [len(pair.pixels) for pair in pairs]
     return pa.table(
         {
             "place": np.repeat(np.array(list(shared), np.int64), counts),
-            "value_a": _lists([each.left for each in found]),
-            "value_b": _lists([each.right for each in found]),
-            "pixels": np.concatenate([np.zeros(0, np.int64), *(each.pixels for each in found)]),
-            "colour_a": _lists([each.left_colours for each in found]),
-            "colour_b": _lists([each.right_colours for each in found]),
+            "value_a": _lists([pair.left for pair in pairs]),
+            "value_b": _lists([pair.right for pair in pairs]),
+            "pixels": np.concatenate([np.zeros(0, np.int64), *(pair.pixels for pair in pairs)]),
+            "colour_a": _lists([pair.left_colours for pair in pairs]),
+            "colour_b": _lists([pair.right_colours for pair in pairs]),
         }
     )
 
 
 def _lists(arrays: Sequence[Integers]) -> pa.Array:
     """The rows of arrays of different widths, one after the other, as an Arrow array of lists."""
-    lengths = np.concatenate([np.zeros(1, np.int64), *(np.full(len(each), each.shape[1]) for each in arrays)])
-    flat = np.concatenate([np.zeros(0, np.int64), *(each.reshape(-1) for each in arrays)])
+    lengths = np.concatenate([np.zeros(1, np.int64), *(np.full(len(array), array.shape[1]) for array in arrays)])
+    flat = np.concatenate([np.zeros(0, np.int64), *(array.reshape(-1) for array in arrays)])
     return pa.ListArray.from_arrays(pa.array(np.cumsum(lengths), pa.int32()), pa.array(flat, pa.int32()))

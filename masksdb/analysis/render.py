@@ -1,6 +1,6 @@
-"""Pictures of frames: the source image under its masks, each label in a colour of its own, and a legend.
+"""Pictures of frames: the source image under its masks, each label in its own colour, and a legend.
 
-Masks and pictures are scaled by whole pixels taken or repeated, never by mixing them.
+Masks and images are scaled by leaving out or repeating pixels, never by mixing them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from masksdb.store.sql import statement
 from masksdb.store.versions import find_version, missing_frame
 
 SMALL, TILE, LARGE = 320, 640, 4096
-"""Pixels of a picture's longer side: at least, at most where there are several, at most where it is the only one."""
+"""Pixels of an image's longer side: at least; at most if there are several images; at most if there is one."""
 
 _MARGIN, _TEXT, _SWATCH = 12, 15, 14
 
@@ -111,17 +111,18 @@ class _Top(NamedTuple):
 def label_colours(labels: Iterable[str]) -> dict[str, tuple[int, int, int]]:
     """A colour for each of a version's labels, red, green and blue, 0..255.
 
-    Each label has a hue of its own that it keeps while no other label gets there first; labels that mean nothing are
-    grey. After each round of hues the next is darker or paler.
+    A label's hue follows from its name, so it stays the same from version to version unless a label before it in the
+    alphabet has that hue. Labels such as ``void`` are grey. Once all hues are used, further labels get paler and then
+    darker ones.
 
     >>> label_colours(["car", "person", "void"])
     {'car': (174, 0, 160), 'person': (242, 0, 101), 'void': (128, 128, 128)}
     """
-    found: dict[str, tuple[int, int, int]] = {}
+    colours: dict[str, tuple[int, int, int]] = {}
     taken: set[tuple[int, int]] = set()
     for label in sorted(set(labels)):
         if label.lower() in _NO_CLASS:
-            found[label] = (128, 128, 128)
+            colours[label] = (128, 128, 128)
             continue
         turn = len(taken) // len(_HUES)
         slot = hashlib.blake2b(label.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % len(_HUES)
@@ -130,8 +131,8 @@ def label_colours(labels: Iterable[str]) -> dict[str, tuple[int, int, int]]:
         taken.add((turn, slot))
         saturation, value = ((1, 0.95), (0.5, 1), (1, 0.55))[turn % 3]
         red, green, blue = colorsys.hsv_to_rgb(_HUES[slot] / 360, saturation, value * (1 if slot % 2 else 0.72))
-        found[label] = (round(red * 255), round(green * 255), round(blue * 255))
-    return found
+        colours[label] = (round(red * 255), round(green * 255), round(blue * 255))
+    return colours
 
 
 def render(
@@ -150,15 +151,15 @@ def render(
         frame_ids: the frames.
         dataset: name of the dataset.
         version: name of the version; None is the newest draft, else the newest published.
-        mask: id of the mask to draw alone; None draws all, the later over the earlier.
-        opacity: 0..1; of masks that are opacity themselves, what their most opaque pixel gets.
+        mask: id of the only mask to draw; None draws all, later ones over earlier ones.
+        opacity: 0..1; in masks that are opacity themselves, that of a fully opaque pixel.
 
     Returns:
         An RGB image.
 
     Raises:
         NotFoundError: no such dataset, version, frame, or mask of these frames.
-        MaskDecodeError: a mask cannot be read. (A source that cannot be read is drawn as a neutral ground.)
+        MaskDecodeError: a mask cannot be read. (A source that cannot be read is drawn in one neutral colour.)
         UsageError: no frames, or an opacity out of range.
     """
     if isinstance(frame_ids, str):
@@ -173,7 +174,7 @@ def render(
         regions = [region for region in regions if region.mask_id == mask]
     colours = label_colours([*labels, *(region.label for region in regions)])
     palette = np.array([(0, 0, 0), *(colours[region.label] for region in regions)], np.float32)
-    backgrounds = read_images([MaskRef(each.uri or "", each.timestamp) for each in sources], engine.settings)
+    backgrounds = read_images([MaskRef(source.uri or "", source.timestamp) for source in sources], engine.settings)
     tiles: list[tuple[str, Image.Image]] = []
     drawn: set[str] = set()
     for source, background in zip(sources, backgrounds, strict=True):
@@ -206,9 +207,9 @@ def _queried(
         sources = [
             _Source(*row) for row in cursor.execute(statement("analysis/render/drawn_sources"), parameters).fetchall()
         ]
-        found = {source.frame_id for source in sources}
+        known = {source.frame_id for source in sources}
         for frame_id in frame_ids:
-            if frame_id not in found:
+            if frame_id not in known:
                 where = f"{dataset}/{version}" if version else dataset
                 raise missing_frame(cursor, version_id, where, frame_id)
         keys = {"version_id": version_id, "frame_keys": list({source.frame_key for source in sources})}
@@ -248,14 +249,14 @@ def _overlays(regions: Mapping[int, _Region], engine: Engine) -> list[_Overlay]:
 
 
 def _mask_overlay(ref: MaskRef, regions: Mapping[int, _Region], facts: MaskFacts) -> _Overlay:
-    """The regions of one mask; those without a value are all of it, as opaque as the mask says."""
+    """The regions of one mask; a region without a value is the whole mask, whose pixels are then its opacity."""
     places = no_places(len(facts.colours), max(regions))
     opacity = np.ones(len(facts.colours), np.float32)
     for number, region in regions.items():
         if region.mask_value is None:
             places[:], opacity = number, facts.opacity.astype(np.float32)
             continue
-        # A value that means nothing in this mask is the matter of queries; here it has no pixels.
+        # A value that this mask cannot have is an error of a query; in a picture it has no pixels.
         with contextlib.suppress(MaskDecodeError):
             tolerance = LOSSY_TOLERANCE if facts.image.is_lossy else 0
             places[select(facts, region.mask_value, tolerance, ref.uri)] = number
@@ -266,12 +267,12 @@ def _mask_overlay(ref: MaskRef, regions: Mapping[int, _Region], facts: MaskFacts
 def _ground(
     background: MaskImage | MasksDBError, source: _Source, overlays: Sequence[_Overlay], limit: int
 ) -> Pixels:  # fmt: skip
-    """The picture of a source, shape (height, width, 3), or a neutral ground of its size, neither tiny nor huge."""
+    """The image of a source or a neutral colour in its place, neither tiny nor huge, shape (height, width, 3)."""
     if isinstance(background, MaskImage):
         pixels = background.displayed()
     else:
-        given = (source.height, source.width) if source.height and source.width else (240, 320)
-        size = max(((overlay.height, overlay.width) for overlay in overlays), default=given)
+        declared = (source.height, source.width) if source.height and source.width else (240, 320)
+        size = max(((overlay.height, overlay.width) for overlay in overlays), default=declared)
         pixels = np.full((*size, 3), _NEUTRAL, np.uint8)
     height, width = pixels.shape[:2]
     longer = max(height, width)
@@ -283,7 +284,7 @@ def _ground(
 def _top(overlays: Sequence[_Overlay], height: int, width: int) -> _Top:
     """What is seen of overlays from above, scaled to a size."""
     scaled = [overlay.scaled(height, width) for overlay in overlays]
-    numbers = topmost([each.layer for each in scaled]) if scaled else np.zeros((height, width), np.uint8)
+    numbers = topmost([overlay.layer for overlay in scaled]) if scaled else np.zeros((height, width), np.uint8)
     opacity = np.zeros((height, width), np.float32)
     for overlay in scaled:
         is_seen = (overlay.layer.spread(overlay.layer.places) == numbers) & (numbers > 0)
@@ -303,7 +304,7 @@ def _mixed(ground: Pixels, top: _Top, palette: npt.NDArray[np.float32], opacity:
 
 
 def _sheet(tiles: Sequence[tuple[str, Image.Image]], colours: Mapping[str, tuple[int, int, int]]) -> Image.Image:
-    """Pictures with their titles in rows, and the legend to the right."""
+    """Pictures with their titles, in rows, and the legend to their right."""
     font = ImageFont.load_default(_TEXT)
     columns = math.ceil(math.sqrt(len(tiles)))
     tile_width = max(max(picture.width, round(font.getlength(title))) for title, picture in tiles)
