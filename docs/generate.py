@@ -9,7 +9,6 @@ docs/evaluation.md from running their queries and commands.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import inspect
 import io
 import json
@@ -31,7 +30,7 @@ from masksdb.cli.app import cli
 from masksdb.cli.output import write_rows
 from masksdb.exchange import json_frames
 from masksdb.formats.registry import FORMATS, FRAMES, reader, writer
-from masksdb.pixels.functions.registration import FUNCTIONS
+from masksdb.pixels.functions.registration import FUNCTIONS, kernel
 from masksdb.store.findings import checks
 from masksdb.store.sql import names, statement
 
@@ -95,18 +94,21 @@ def cli_page() -> str:
     return "# The command line\n\nGenerated from `--help` by `make docs`.\n\n" + "\n".join(help_texts(cli, "masksdb"))
 
 
-def functions_table() -> str:
-    """The SQL functions, what they return, and what it is."""
-    rows = ["| function | returns | |", "| --- | --- | --- |"]
+def functions_list() -> str:
+    """The SQL functions: the type that each returns, and what it computes."""
+    items = []
     for name, function in FUNCTIONS.items():
-        kernel = getattr(importlib.import_module(function.module), name)
+        computed = kernel(name)
         parameters = [
-            each.name + (" := 0" if each.name == "tolerance" else " := NULL" if each.default is None else "")
-            for each in list(inspect.signature(kernel).parameters.values())[1:]
+            parameter.name
+            + (" := 0" if parameter.name == "tolerance" else " := NULL" if parameter.default is None else "")
+            for parameter in list(inspect.signature(computed).parameters.values())[1:]
         ]
-        text = (kernel.__doc__ or "").splitlines()[0]
-        rows.append(f"| `{name}({', '.join(parameters)})` | {function.returns.replace(chr(34), '')} | {text} |")
-    return "\n".join(rows)
+        text = (computed.__doc__ or "").splitlines()[0]
+        returns = function.returns.replace('"', "")
+        item = f"* `{name}({', '.join(parameters)})` returns `{returns}`: {text}"
+        items.append(textwrap.fill(item, 110, subsequent_indent="  ", break_on_hyphens=False))
+    return "\n".join(items)
 
 
 def checks_list(view: str) -> str:
@@ -132,7 +134,7 @@ def checks_page() -> str:
 def answered_page(name: str, *, is_checked: bool = False) -> str:
     """A page with the answer below each query as it comes out now, and the table of functions where it has one."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    table = f"<!-- functions -->\n{functions_table()}\n<!-- end -->"
+    table = f"<!-- functions -->\n{functions_list()}\n<!-- end -->"
     text = re.sub(r"<!-- functions -->\n.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
     with masksdb.connect(":memory:") as db:
         db.ingest(STREET / "frames.jsonl", dataset="street", version="v1")

@@ -196,6 +196,7 @@ def test_alpha_is_opacity_from_0_to_1(db: masksdb.Database, folder: Path, tmp_pa
         ("mask_area(mask_ref('a.png'), 'red')", "expected whole numbers"),
         ("mask_area(7, [1])", "expected the column 'mask'"),
         ("mask_area(mask_ref('a.png'), [1], -2)", "tolerance"),
+        ("mask_rle(mask_ref('a.png'), [1], -2)", "tolerance: found -2, expected 0 or more"),
         ("rle_area('04')", "rle"),
         ("rle_area({'size': [2, 2], 'counts': '05'})", "5"),
         ("rle_area({'size': [2], 'counts': '05'})", "height, width"),

@@ -1,4 +1,4 @@
-"""Arrow columns of a query as what the functions work on: each distinct mask and value once, and who has which."""
+"""Arrow columns of a query in the form that the functions compute with: each distinct mask and value once."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from masksdb.errors import UsageError
-from masksdb.pixels.masks import NONE, MaskRef
-
-Integers = npt.NDArray[np.int64]
+from masksdb.pixels.masks import NONE, Flags, Integers, MaskRef
 
 LARGEST = 65535
+"""The largest number in a value: that of a sample of 16 bits."""
 
 _NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
-class Masks:
-    """The masks of a column.
+class MaskColumn:
+    """A column of masks; n rows.
 
     Attributes:
         refs: each distinct mask.
-        index: which of them each row has, shape (n,), -1 for NULL.
+        index: for each row the index of its mask in ``refs``, -1 for NULL; shape (n,), int64.
     """
 
     refs: list[MaskRef]
@@ -34,29 +32,34 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Values:
-    """The values of a column.
+class ValueColumn:
+    """A column of values; n rows, m of them distinct.
 
     Attributes:
         numbers: each distinct value, shape (m, 4), int64; what is beyond its length is -1, which matches anything.
         lengths: how many numbers each has: 1, 3 or 4; shape (m,).
-        index: which of them each row has, shape (n,), -1 for NULL.
+        index: for each row the index of its value in ``numbers``, -1 for NULL; shape (n,), int64.
     """
 
     numbers: Integers
     lengths: Integers
     index: Integers
 
+    def value(self, index: int) -> list[int]:
+        """A distinct value as a list of 1, 3 or 4 numbers."""
+        numbers: list[int] = self.numbers[index, : self.lengths[index]].tolist()
+        return numbers
 
-def masks(column: pa.ChunkedArray) -> Masks:
+
+def mask_column(column: pa.ChunkedArray) -> MaskColumn:
     """The masks of a column of structs with a ``uri`` and perhaps a ``timestamp``, or of URIs.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the column has another type.
     """
     array = _combined(column)
     if pa.types.is_null(array.type):
-        return Masks([], np.full(len(array), NONE, np.int64))
+        return MaskColumn([], np.full(len(array), NONE, np.int64))
     if pa.types.is_struct(array.type) and array.type.get_field_index("uri") >= 0:
         uris = pc.struct_field(array, "uri")
         has_time = array.type.get_field_index("timestamp") >= 0
@@ -69,25 +72,25 @@ def masks(column: pa.ChunkedArray) -> Masks:
     names = encoded.dictionary.to_pylist()
     name_ids = _to_numpy(encoded.indices.cast(pa.int64()), NONE)
     distinct_times, time_ids = np.unique(_to_numpy(times.cast(pa.int64()), _NO_TIME), return_inverse=True)
-    pairs, index = _distinct(name_ids, time_ids * len(names) + name_ids)
+    pairs, index = _distinct(name_ids != NONE, time_ids * len(names) + name_ids)
     refs = [
         MaskRef(
             names[pair % len(names)], None if (time := distinct_times[pair // len(names)]) == _NO_TIME else int(time)
         )
         for pair in pairs
     ]
-    return Masks(refs, index)
+    return MaskColumn(refs, index)
 
 
-def values(column: pa.ChunkedArray) -> Values:
+def value_column(column: pa.ChunkedArray) -> ValueColumn:
     """The values of a column of lists of 1, 3 or 4 whole numbers from -1 to 65535, or of whole numbers.
 
     Raises:
-        UsageError: a value is none.
+        UsageError: the column has another type, or a list that is not such a value.
     """
     array = _combined(column)
     if pa.types.is_null(array.type):
-        return Values(np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.full(len(array), NONE, np.int64))
+        return ValueColumn(np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.full(len(array), NONE, np.int64))
     if not (pa.types.is_list(array.type) or pa.types.is_fixed_size_list(array.type)):
         array = pa.FixedSizeListArray.from_arrays(_whole(array, "value"), 1, mask=array.is_null())
     is_valid = array.is_valid().to_numpy(zero_copy_only=False)
@@ -95,34 +98,47 @@ def values(column: pa.ChunkedArray) -> Values:
     flat = _whole(array.flatten(), "value")
     rows = np.full((len(array), 4), NONE, np.int64)
     if flat.null_count or not np.isin(lengths[is_valid], (1, 3, 4)).all():
-        raise _no_value(array)
+        raise _value_error(array)
     numbers = flat.to_numpy(zero_copy_only=False)
     if len(numbers) and (numbers.min() < NONE or numbers.max() > LARGEST):
-        raise _no_value(array)
+        raise _value_error(array)
     rows[np.arange(4) < np.where(is_valid, lengths, 0)[:, None]] = numbers
     # Two numbers that fit into 64 bits hold a value and its length.
     high = (rows[:, 0] + 1) << 34 | (rows[:, 1] + 1) << 17 | rows[:, 2] + 1
     low = (rows[:, 3] + 1) << 3 | lengths
     _, high_ids = np.unique(high, return_inverse=True)
     distinct_low, low_ids = np.unique(low, return_inverse=True)
-    keys, index = _distinct(np.where(is_valid, 0, NONE), high_ids * len(distinct_low) + low_ids)
-    first = np.zeros(len(keys), np.int64)
-    present = index >= 0
-    first[index[present]] = np.flatnonzero(present)
-    return Values(rows[first], lengths[first], index)
+    keys, index = _distinct(is_valid, high_ids * len(distinct_low) + low_ids)
+    row_of_value = np.zeros(len(keys), np.int64)
+    row_of_value[index[is_valid]] = np.flatnonzero(is_valid)
+    return ValueColumn(rows[row_of_value], lengths[row_of_value], index)
 
 
-def whole_numbers(column: pa.ChunkedArray, name: str) -> tuple[Integers, npt.NDArray[np.bool_]]:
-    """The whole numbers of a column, and which rows have one.
+def whole_numbers(column: pa.ChunkedArray, name: str) -> tuple[Integers, Flags]:
+    """The whole numbers of a column, and for each row whether it has one; a row without one has 0.
 
     Raises:
-        UsageError: it has others.
+        UsageError: the column has other numbers, or another type.
     """
     array = _combined(column)
     if pa.types.is_null(array.type):
         return np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_)
-    found = _whole(array, name)
-    return _to_numpy(found, 0), found.is_valid().to_numpy(zero_copy_only=False)
+    numbers = _whole(array, name)
+    return _to_numpy(numbers, 0), numbers.is_valid().to_numpy(zero_copy_only=False)
+
+
+def tolerances(column: pa.ChunkedArray | None, rows: int) -> tuple[Integers, Flags]:
+    """The tolerance of each row, and whether it has one; without a column it is 0 in each row.
+
+    Raises:
+        UsageError: a tolerance is negative or not a whole number.
+    """
+    if column is None:
+        return np.zeros(rows, np.int64), np.ones(rows, np.bool_)
+    numbers, has_number = whole_numbers(column, "tolerance")
+    if numbers.min(initial=0) < 0:
+        raise UsageError(f"tolerance: found {numbers.min()}, expected 0 or more")
+    return numbers, has_number
 
 
 def _combined(column: Any) -> Any:
@@ -136,7 +152,7 @@ def _whole(array: Any, name: str) -> Any:
         raise UsageError(f"{name}: found {array.type}, expected whole numbers") from None
 
 
-def _no_value(array: Any) -> UsageError:
+def _value_error(array: Any) -> UsageError:
     for value in array.to_pylist():
         if value is not None and not (
             len(value) in (1, 3, 4) and all(number is not None and NONE <= number <= LARGEST for number in value)
@@ -146,14 +162,13 @@ def _no_value(array: Any) -> UsageError:
 
 
 def _to_numpy(array: Any, null: int) -> Integers:
-    found: Integers = array.fill_null(null).to_numpy(zero_copy_only=False)
-    return found
+    numbers: Integers = array.fill_null(null).to_numpy(zero_copy_only=False)
+    return numbers
 
 
-def _distinct(is_null: Integers, keys: Integers) -> tuple[list[int], Integers]:
-    """The distinct keys of the rows that are not NULL (-1), and which each row has."""
-    present = is_null >= 0
-    distinct, ids = np.unique(keys[present], return_inverse=True)
+def _distinct(is_valid: Flags, keys: Integers) -> tuple[list[int], Integers]:
+    """The distinct keys of the rows that are not NULL, and for each row the index of its key, -1 for NULL."""
+    distinct, ids = np.unique(keys[is_valid], return_inverse=True)
     index = np.full(len(keys), NONE, np.int64)
-    index[present] = ids
+    index[is_valid] = ids
     return distinct.tolist(), index

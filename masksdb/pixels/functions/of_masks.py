@@ -1,27 +1,27 @@
-"""The SQL functions over pixels: Arrow columns in, an Arrow column out; they know no DuckDB.
+"""The SQL functions over masks: Arrow columns in, an Arrow column out; they do not import DuckDB.
 
-Each is called with up to 2,048 rows, from several threads at once. NULL in, NULL out. What each returns in SQL stands
-in :mod:`masksdb.pixels.functions.registration`.
+Each is called with up to 2,048 rows, from several threads at once. NULL in, NULL out. The SQL types that they return
+stand in :mod:`masksdb.pixels.functions.registration`.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from masksdb.errors import MaskDecodeError, MasksDBError, UsageError
 from masksdb.pixels import rle
-from masksdb.pixels.functions import columns as arguments
-from masksdb.pixels.functions.columns import Masks, Values
-from masksdb.pixels.functions.measures import Measured, measure
+from masksdb.pixels.functions.columns import MaskColumn, mask_column, tolerances, value_column, whole_numbers
+from masksdb.pixels.functions.row_sizes import RowSizes, row_sizes
 from masksdb.pixels.mask_cache import Result, facts_cache
 from masksdb.pixels.mask_reads import MaskReads
-from masksdb.pixels.masks import ALPHA, NONE, RED, MaskFacts
+from masksdb.pixels.masks import ALPHA, NONE, RED, Flags, Integers, MaskFacts
 from masksdb.pixels.read import read_images
 from masksdb.pixels.regions import joint_histogram
 from masksdb.pixels.selection import select
@@ -30,8 +30,6 @@ BATCH_LIMIT = 1 << 30
 """Bytes of pixels that one batch of ``decode_mask`` may hold."""
 
 Column = Any
-
-Flags = npt.NDArray[np.bool_]
 
 _POINT = pa.struct([("x", pa.float64()), ("y", pa.float64())])
 
@@ -56,94 +54,89 @@ _PIXELS = pa.struct(
 _ALPHA = pa.struct([("mean", pa.float64()), ("min", pa.float64()), ("max", pa.float64())])
 
 
-def _found(reads: MaskReads, masks: Masks, wanted: Flags) -> list[Result | None]:
-    """The facts of the masks that the wanted rows have; None for the others."""
-    used = np.unique(masks.index[wanted & (masks.index != NONE)])
-    results = facts_cache.get([masks.refs[mask] for mask in used], reads.settings)
-    reads.report([each for each in results if isinstance(each, MasksDBError)])
-    found: list[Result | None] = [None] * len(masks.refs)
-    for mask, result in zip(used, results, strict=True):
-        found[mask] = result
-    return found
+def _facts(reads: MaskReads, masks: MaskColumn, is_needed: Flags) -> list[Result | None]:
+    """The facts of each distinct mask of a column, or why it is unreadable; None if no row that needs one has it."""
+    used = np.unique(masks.index[is_needed & (masks.index != NONE)])
+    results = facts_cache.get([masks.refs[index] for index in used], reads.settings)
+    reads.report([result for result in results if isinstance(result, MasksDBError)])
+    of_all: list[Result | None] = [None] * len(masks.refs)
+    for index, result in zip(used, results, strict=True):
+        of_all[index] = result
+    return of_all
 
 
-def _measured(
+def _sizes(
     reads: MaskReads, mask: Column, value: Column, tolerance: Column | None, *, only_area: bool = False
-) -> Measured:
-    masks, values = arguments.masks(mask), arguments.values(value)
-    tolerances, is_given = np.zeros(len(masks.index), np.int64), np.ones(len(masks.index), np.bool_)
-    if tolerance is not None:
-        tolerances, is_given = arguments.whole_numbers(tolerance, "tolerance")
-        if tolerances.min(initial=0) < 0:
-            raise UsageError(f"tolerance: found {tolerances.min()}, expected 0 or more")
-        values = Values(values.numbers, values.lengths, np.where(is_given, values.index, NONE))
-    found = _found(reads, masks, values.index != NONE)
-    measured = measure(masks, found, values, tolerances, only_area=only_area)
-    reads.report(measured.errors)
-    return measured
+) -> RowSizes:
+    masks, values = mask_column(mask), value_column(value)
+    numbers, has_tolerance = tolerances(tolerance, len(masks.index))
+    values = replace(values, index=np.where(has_tolerance, values.index, NONE))
+    facts = _facts(reads, masks, values.index != NONE)
+    sizes = row_sizes(masks, facts, values, numbers, only_area=only_area)
+    reads.report(sizes.errors)
+    return sizes
 
 
 def mask_area(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """Pixels of a value; 0 where it is absent."""
-    measured = _measured(reads, mask, value, tolerance, only_area=True)
-    return pa.array(measured.sizes[:, 0], mask=~measured.is_known)
+    rows = _sizes(reads, mask, value, tolerance, only_area=True)
+    return pa.array(rows.sizes[:, 0], mask=~rows.is_known)
 
 
 def mask_coverage(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The part of the mask that a value covers, 0..1."""
-    measured = _measured(reads, mask, value, tolerance, only_area=True)
-    return pa.array(measured.sizes[:, 0] / np.maximum(measured.pixels, 1), mask=~measured.is_known)
+    rows = _sizes(reads, mask, value, tolerance, only_area=True)
+    return pa.array(rows.sizes[:, 0] / np.maximum(rows.pixels, 1), mask=~rows.is_known)
 
 
 def mask_bbox(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The smallest box around a value, in pixels; NULL where it is absent."""
-    measured = _measured(reads, mask, value, tolerance)
-    return _boxes(measured.sizes, ~measured.is_known | (measured.sizes[:, 0] == 0))
+    rows = _sizes(reads, mask, value, tolerance)
+    return _boxes(rows.sizes, ~rows.is_known | (rows.sizes[:, 0] == 0))
 
 
 def mask_centroid(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
     """The mean x and y index of the pixels of a value; NULL where it is absent."""
-    measured = _measured(reads, mask, value, tolerance)
-    return _centroids(measured.sizes, ~measured.is_known | (measured.sizes[:, 0] == 0))
+    rows = _sizes(reads, mask, value, tolerance)
+    return _centroids(rows.sizes, ~rows.is_known | (rows.sizes[:, 0] == 0))
 
 
-def _boxes(sizes: npt.NDArray[np.int64], is_null: Flags) -> Column:
+def _boxes(sizes: Integers, is_null: Flags) -> Column:
     x, y, x_max, y_max = (sizes[:, column].astype(np.int32) for column in (1, 2, 3, 4))
     columns = (x, y, x_max - x + 1, y_max - y + 1)
     return pa.StructArray.from_arrays(map(pa.array, columns), fields=list(BOX), mask=pa.array(is_null))
 
 
-def _centroids(sizes: npt.NDArray[np.int64], is_null: Flags) -> Column:
+def _centroids(sizes: Integers, is_null: Flags) -> Column:
     area = np.maximum(sizes[:, 0], 1)
     columns = (sizes[:, 5] / area, sizes[:, 6] / area)
     return pa.StructArray.from_arrays(map(pa.array, columns), fields=list(_POINT), mask=pa.array(is_null))
 
 
 def mask_values(reads: MaskReads, mask: Column) -> Column:
-    """The distinct values of a mask as stored, with their colours and what they cover."""
+    """The distinct values of a mask as stored, with their colours, areas, boxes and centroids."""
 
     def row(facts: MaskFacts) -> list[dict[str, Any]]:
         sizes = facts.sizes
         is_null = np.zeros(len(sizes), np.bool_)
-        rows = zip(
-            facts.stored_values(),
-            facts.colours[:, RED:ALPHA].tolist(),
-            sizes[:, 0].tolist(),
-            _boxes(sizes, is_null).to_pylist(),
-            _centroids(sizes, is_null).to_pylist(),
-            strict=True,
-        )
-        return [dict(zip(("value", "rgb", "area", "bbox", "centroid"), each, strict=True)) for each in rows]
+        columns = {
+            "value": facts.stored_values(),
+            "rgb": facts.colours[:, RED:ALPHA].tolist(),
+            "area": sizes[:, 0].tolist(),
+            "bbox": _boxes(sizes, is_null).to_pylist(),
+            "centroid": _centroids(sizes, is_null).to_pylist(),
+        }
+        return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
     return _per_mask(reads, mask, row, pa.list_(_VALUE))
 
 
 def _per_mask(reads: MaskReads, mask: Column, row: Callable[[MaskFacts], Any], kind: pa.DataType) -> Column:
-    """What ``row`` makes of each distinct mask, for each row."""
-    masks = arguments.masks(mask)
-    found = _found(reads, masks, masks.index != NONE)
-    rows = [row(each) if isinstance(each, MaskFacts) else None for each in found]
-    return pa.array(rows, kind).take(pa.array(masks.index, mask=masks.index == NONE))
+    """For each row what ``row`` returns for its mask, called once for each distinct mask."""
+    masks = mask_column(mask)
+    facts = _facts(reads, masks, masks.index != NONE)
+    cells = [row(result) if isinstance(result, MaskFacts) else None for result in facts]
+    return pa.array(cells, kind).take(pa.array(masks.index, mask=masks.index == NONE))
 
 
 def mask_rle(reads: MaskReads, mask: Column, value: Column, tolerance: Column | None = None) -> Column:
@@ -161,9 +154,8 @@ def mask_png(reads: MaskReads, mask: Column, value: Column, tolerance: Column | 
     from PIL import Image
 
     def row(facts: MaskFacts, flags: Flags) -> bytes:
-        pixels = flags[facts.regions.index]
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
+        Image.fromarray(flags[facts.regions.index]).save(file, "PNG")
         return file.getvalue()
 
     return _per_region(reads, row, pa.binary(), mask, value, tolerance)
@@ -177,85 +169,68 @@ def _per_region(
     value: Column,
     tolerance: Column | None,
 ) -> Column:
-    """What ``row`` makes of each distinct mask and value, for each row."""
-    masks, values = arguments.masks(mask), arguments.values(value)
-    tolerances, is_given = (
-        arguments.whole_numbers(tolerance, "tolerance")
-        if tolerance is not None
-        else (np.zeros(len(masks.index), np.int64), np.ones(len(masks.index), np.bool_))
-    )
-    is_wanted = (values.index != NONE) & is_given
-    found = _found(reads, masks, is_wanted)
-    made: dict[tuple[int, int, int], Any] = {}
-    rows: list[Any] = []
-    for wanted, *key in zip(
-        is_wanted.tolist(), masks.index.tolist(), values.index.tolist(), tolerances.tolist(), strict=True
-    ):
-        which = (key[0], key[1], key[2])
-        facts = found[which[0]] if wanted and which[0] != NONE else None
-        if not isinstance(facts, MaskFacts):
-            rows.append(None)
-            continue
-        if which not in made:
-            number = values.numbers[which[1], : values.lengths[which[1]]].tolist()
-            try:
-                made[which] = row(facts, select(facts, number, which[2], masks.refs[which[0]].uri))
-            except MaskDecodeError as error:
-                reads.report([error])
-                made[which] = None
-        rows.append(made[which])
-    return pa.array(rows, kind)
+    """For each row what ``row`` returns for its mask and value, called once for each distinct mask and value."""
+    masks, values = mask_column(mask), value_column(value)
+    numbers, has_tolerance = tolerances(tolerance, len(masks.index))
+    is_needed = (masks.index != NONE) & (values.index != NONE) & has_tolerance
+    facts = _facts(reads, masks, is_needed)
+
+    @functools.cache
+    def cell(mask_index: int, value_index: int, number: int) -> Any:
+        result = facts[mask_index]
+        if not isinstance(result, MaskFacts):
+            return None
+        try:
+            return row(result, select(result, values.value(value_index), number, masks.refs[mask_index].uri))
+        except MaskDecodeError as error:
+            reads.report([error])
+            return None
+
+    keys = zip(masks.index.tolist(), values.index.tolist(), numbers.tolist(), strict=True)
+    return pa.array([cell(*key) if needed else None for needed, key in zip(is_needed, keys, strict=True)], kind)
 
 
 def mask_value_at(reads: MaskReads, mask: Column, x: Column, y: Column) -> Column:
     """The stored value under a pixel; NULL outside of the mask."""
-    masks = arguments.masks(mask)
-    (xs, has_x), (ys, has_y) = arguments.whole_numbers(x, "x"), arguments.whole_numbers(y, "y")
-    found = _found(reads, masks, has_x & has_y)
-    stored = [each.stored_values() if isinstance(each, MaskFacts) else [] for each in found]
-    rows: list[Any] = []
-    for mask_index, column, line, is_wanted in zip(masks.index, xs, ys, has_x & has_y, strict=True):
-        facts = found[mask_index] if is_wanted and mask_index != NONE else None
-        is_inside = (
-            isinstance(facts, MaskFacts)
-            and 0 <= column < facts.regions.width
-            and 0 <= line < facts.regions.height
-        )  # fmt: skip
-        rows.append(
-            stored[mask_index][facts.regions.value_at(column, line)]
-            if is_inside and isinstance(facts, MaskFacts)
-            else None
-        )
-    return pa.array(rows, pa.list_(pa.int32()))
+    masks = mask_column(mask)
+    (xs, has_x), (ys, has_y) = whole_numbers(x, "x"), whole_numbers(y, "y")
+    is_needed = (masks.index != NONE) & has_x & has_y
+    facts = _facts(reads, masks, is_needed)
+    stored = [result.stored_values() if isinstance(result, MaskFacts) else [] for result in facts]
+    cells: list[list[int] | None] = [None] * len(masks.index)
+    for row in np.flatnonzero(is_needed):
+        result = facts[masks.index[row]]
+        if not isinstance(result, MaskFacts):
+            continue
+        if 0 <= xs[row] < result.regions.width and 0 <= ys[row] < result.regions.height:
+            cells[row] = stored[masks.index[row]][result.regions.value_at(xs[row], ys[row])]
+    return pa.array(cells, pa.list_(pa.int32()))
 
 
 def mask_confusion(reads: MaskReads, mask_a: Column, mask_b: Column) -> Column:
     """How many pixels have which pair of stored values in two masks of equal size."""
-    left, right = arguments.masks(mask_a), arguments.masks(mask_b)
+    left, right = mask_column(mask_a), mask_column(mask_b)
     is_pair = (left.index != NONE) & (right.index != NONE)
-    found_left, found_right = _found(reads, left, is_pair), _found(reads, right, is_pair)
-    made: dict[tuple[int, int], Any] = {}
-    rows: list[Any] = []
-    for which in zip(np.where(is_pair, left.index, NONE).tolist(), right.index.tolist(), strict=True):
-        if which[0] == NONE:
-            rows.append(None)
-            continue
-        if which not in made:
-            pair = found_left[which[0]], found_right[which[1]]
-            made[which] = _confusion(reads, left.refs[which[0]].uri, *pair)
-        rows.append(made[which])
-    return pa.array(rows, pa.list_(_PAIR))
+    left_facts, right_facts = _facts(reads, left, is_pair), _facts(reads, right, is_pair)
+
+    @functools.cache
+    def cell(a: int, b: int) -> Any:
+        return _confusion(reads, left.refs[a].uri, left_facts[a], right_facts[b])
+
+    keys = zip(left.index.tolist(), right.index.tolist(), strict=True)
+    cells = [cell(*key) if is_known else None for is_known, key in zip(is_pair, keys, strict=True)]
+    return pa.array(cells, pa.list_(_PAIR))
 
 
 def _confusion(reads: MaskReads, uri: str, left: Result | None, right: Result | None) -> Any:
     if not isinstance(left, MaskFacts) or not isinstance(right, MaskFacts):
         return None
-    sizes = [f"{each.regions.width} x {each.regions.height}" for each in (left, right)]
+    sizes = [f"{facts.regions.width} x {facts.regions.height}" for facts in (left, right)]
     if sizes[0] != sizes[1]:
         reads.report([MaskDecodeError(uri, f"{sizes[0]} pixels, and the mask to compare it with has {sizes[1]}")])
         return None
     values_left, values_right = left.stored_values(), right.stored_values()
-    pairs = zip(*(each.tolist() for each in joint_histogram(left.regions, right.regions)), strict=True)
+    pairs = zip(*(column.tolist() for column in joint_histogram(left.regions, right.regions)), strict=True)
     return [{"value_a": values_left[a], "value_b": values_right[b], "pixels": pixels} for a, b, pixels in pairs]
 
 
@@ -272,36 +247,36 @@ def mask_alpha(reads: MaskReads, mask: Column) -> Column:
 
 def decode_mask(reads: MaskReads, mask: Column) -> Column:
     """The pixels of a mask as stored, row by row."""
-    masks = arguments.masks(mask)
+    masks = mask_column(mask)
     images = read_images(masks.refs, reads.settings)
-    reads.report([each for each in images if isinstance(each, MasksDBError)])
-    samples = [None if isinstance(each, MasksDBError) else each.samples for each in images]
-    sizes = np.array([0 if each is None else each.nbytes for each in samples] or [0])
+    reads.report([image for image in images if isinstance(image, MasksDBError)])
+    arrays = [None if isinstance(image, MasksDBError) else image.samples for image in images]
+    sizes = np.array([0 if array is None else array.nbytes for array in arrays] or [0])
     if (total := int(sizes[masks.index[masks.index != NONE]].sum())) > BATCH_LIMIT:
         raise UsageError(
             f"decode_mask: a batch of {total:,} bytes; stream with db.iter_masks(query), or take fewer rows"
         )
-    rows = [
+    cells = [
         None
-        if each is None
+        if array is None
         else {
-            "height": each.shape[0],
-            "width": each.shape[1],
-            "channels": 1 if each.ndim == 2 else each.shape[2],
-            "dtype": each.dtype.name,
-            "pixels": each.tobytes(),
+            "height": array.shape[0],
+            "width": array.shape[1],
+            "channels": 1 if array.ndim == 2 else array.shape[2],
+            "dtype": array.dtype.name,
+            "pixels": array.tobytes(),
         }
-        for each in samples
+        for array in arrays
     ]
-    return pa.array([None if index == NONE else rows[index] for index in masks.index], _PIXELS)
+    return pa.array([None if index == NONE else cells[index] for index in masks.index], _PIXELS)
 
 
 def mask_ref(_: MaskReads, uri: Column, timestamp: Column | None = None) -> Column:
-    """The mask of a URI, as the functions take it."""
-    masks = arguments.masks(uri)
-    times = None if timestamp is None else arguments.whole_numbers(timestamp, "timestamp")
+    """The mask of a URI, in the form that the functions take."""
+    masks = mask_column(uri)
+    times = None if timestamp is None else whole_numbers(timestamp, "timestamp")
     rows: list[Any] = [None if index == NONE else {"uri": masks.refs[index].uri} for index in masks.index]
-    for row, time, is_given in zip(rows, *times, strict=True) if times else ():
-        if row is not None and is_given:
+    for row, time, has_time in zip(rows, *times, strict=True) if times else ():
+        if row is not None and has_time:
             row["timestamp"] = int(time)
     return pa.array(rows, _MASK)

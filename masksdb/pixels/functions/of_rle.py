@@ -1,10 +1,10 @@
-"""The SQL functions over COCO run lengths, which never go back to pixels."""
+"""The SQL functions over COCO run lengths, which are never expanded to pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -14,29 +14,36 @@ from masksdb.pixels.functions.of_masks import BOX, RLE, Column
 from masksdb.pixels.mask_reads import MaskReads
 
 
-def _regions(column: Column) -> list[tuple[int, int, rle.Counts] | None]:
-    """The regions of a column of COCO run lengths: height, width, run lengths."""
+class _RleRegion(NamedTuple):
+    """A region in a column of COCO run lengths."""
+
+    height: int
+    width: int
+    counts: rle.Counts
+
+
+def _regions(column: Column) -> list[_RleRegion | None]:
+    """The regions of a column of COCO run lengths, None for NULL."""
     kind = column.type
     if not (
-        pa.types.is_null(kind) or (pa.types.is_struct(kind) and {"size", "counts"} <= {each.name for each in kind})
+        pa.types.is_null(kind) or (pa.types.is_struct(kind) and {"size", "counts"} <= {field.name for field in kind})
     ):
         raise UsageError(f"rle: found {kind}, expected a struct of size and counts, as mask_rle returns it")
-    found: list[tuple[int, int, rle.Counts] | None] = []
-    for value in column.to_pylist():
-        if value is None or value["size"] is None or value["counts"] is None:
-            found.append(None)
-            continue
-        size, text = value["size"], value["counts"]
-        if not (isinstance(size, list) and len(size) == 2 and all(map(_is_side, size)) and isinstance(text, str)):
-            found_size, found_counts = repr(size)[:40], repr(text)[:20]
-            raise UsageError(
-                f"rle: found size {found_size} and counts {found_counts}, expected [height, width] and text"
-            )
-        height, width = map(int, size)
-        counts = rle.decode_counts(text)
-        rle.check_size(counts, height, width)
-        found.append((height, width, counts))
-    return found
+    return [
+        None if value is None or value["size"] is None or value["counts"] is None else _region(**value)
+        for value in column.to_pylist()
+    ]
+
+
+def _region(size: object, counts: object, **_: object) -> _RleRegion:
+    if not (isinstance(size, list) and len(size) == 2 and all(map(_is_side, size)) and isinstance(counts, str)):
+        raise UsageError(
+            f"rle: found size {repr(size)[:40]} and counts {repr(counts)[:20]}, expected [height, width] and text"
+        )
+    height, width = map(int, size)
+    lengths = rle.decode_counts(counts)
+    rle.check_size(lengths, height, width)
+    return _RleRegion(height, width, lengths)
 
 
 def _is_side(number: object) -> bool:
@@ -46,47 +53,44 @@ def _is_side(number: object) -> bool:
 
 def rle_area(_: MaskReads, region: Column) -> Column:
     """Pixels of a region."""
-    return pa.array([None if each is None else rle.area(each[2]) for each in _regions(region)], pa.int64())
+    return pa.array([None if row is None else rle.area(row.counts) for row in _regions(region)], pa.int64())
 
 
 def rle_bbox(_: MaskReads, region: Column) -> Column:
     """The smallest box around a region; NULL where it is empty."""
-    boxes = [None if each is None else rle.box(each[2], each[0]) for each in _regions(region)]
+    boxes = [None if row is None else rle.box(row.counts, row.height) for row in _regions(region)]
     return pa.array([None if box is None else box._asdict() for box in boxes], BOX)
 
 
-def _of_two(a: Column, b: Column, row: Callable[[int, int, rle.Counts, rle.Counts], Any], kind: pa.DataType) -> Column:
-    rows: list[Any] = []
+def _of_two(a: Column, b: Column, cell: Callable[[_RleRegion, _RleRegion], Any], kind: pa.DataType) -> Column:
+    """For each row what ``cell`` returns for its two regions of equal size."""
+    cells: list[Any] = []
     for left, right in zip(_regions(a), _regions(b), strict=True):
         if left is None or right is None:
-            rows.append(None)
+            cells.append(None)
             continue
         if left[:2] != right[:2]:
-            raise UsageError(f"rle: a region of {left[0]} x {left[1]} pixels beside one of {right[0]} x {right[1]}")
-        rows.append(row(left[0], left[1], left[2], right[2]))
-    return pa.array(rows, kind)
+            sizes = [f"{region.height} x {region.width}" for region in (left, right)]
+            raise UsageError(f"rle: a region of {sizes[0]} pixels beside one of {sizes[1]}")
+        cells.append(cell(left, right))
+    return pa.array(cells, kind)
 
 
 def rle_iou(_: MaskReads, a: Column, b: Column) -> Column:
     """Pixels in both regions by pixels in either; 0 where both are empty."""
-    return _of_two(a, b, lambda _h, _w, left, right: rle.iou(left, right), pa.float64())
+    return _of_two(a, b, lambda left, right: rle.iou(left.counts, right.counts), pa.float64())
 
 
 def rle_union(_: MaskReads, a: Column, b: Column) -> Column:
     """What is in one of two regions, or in both."""
-    return _of_two(a, b, lambda *four: _region(rle.union, *four), RLE)
+    return _of_two(a, b, lambda left, right: _encoded(left, rle.union(left.counts, right.counts)), RLE)
 
 
 def rle_intersection(_: MaskReads, a: Column, b: Column) -> Column:
     """What is in both of two regions."""
-    return _of_two(a, b, lambda *four: _region(rle.intersection, *four), RLE)
+    return _of_two(a, b, lambda left, right: _encoded(left, rle.intersection(left.counts, right.counts)), RLE)
 
 
-def _region(
-    combine: Callable[[rle.Counts, rle.Counts], rle.Counts],
-    height: int,
-    width: int,
-    left: rle.Counts,
-    right: rle.Counts,
-) -> dict[str, Any]:
-    return {"size": [height, width], "counts": rle.encode_counts(combine(left, right))}
+def _encoded(region: _RleRegion, counts: rle.Counts) -> dict[str, Any]:
+    """Run lengths of the size of a region, as SQL returns them."""
+    return {"size": [region.height, region.width], "counts": rle.encode_counts(counts)}

@@ -1,13 +1,12 @@
-"""The SQL functions by name: what they return and take, and how they come onto a connection.
+"""The SQL functions by name: their types and numbers of arguments, and how a connection gets them.
 
-What computes them is imported with the first call, for it takes longer than to open a database.
+The modules that compute them are imported by the first call, because that takes longer than to open a database.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,15 +50,13 @@ class Function(NamedTuple):
 
     Attributes:
         returns: its SQL type.
-        least: arguments that it needs.
-        most: arguments that it takes.
-        module: where its kernel is, under the same name.
+        least: the lowest number of arguments.
+        most: the highest number of arguments.
     """
 
     returns: str
     least: int
     most: int
-    module: str = "masksdb.pixels.functions.of_masks"
 
 
 _BOX = "STRUCT(x INTEGER, y INTEGER, width INTEGER, height INTEGER)"
@@ -69,8 +66,6 @@ _POINT = "STRUCT(x DOUBLE, y DOUBLE)"
 _RLE = "STRUCT(size INTEGER[], counts VARCHAR)"
 
 _VALUE = f'STRUCT("value" INTEGER[], rgb INTEGER[], area BIGINT, bbox {_BOX}, centroid {_POINT})'
-
-_OF_RLE = "masksdb.pixels.functions.of_rle"
 
 FUNCTIONS = {
     "decode_mask": Function(
@@ -87,13 +82,25 @@ FUNCTIONS = {
     "mask_rle": Function(_RLE, 2, 3),
     "mask_value_at": Function("INTEGER[]", 3, 3),
     "mask_values": Function(f"{_VALUE}[]", 1, 1),
-    "rle_area": Function("BIGINT", 1, 1, _OF_RLE),
-    "rle_bbox": Function(_BOX, 1, 1, _OF_RLE),
-    "rle_intersection": Function(_RLE, 2, 2, _OF_RLE),
-    "rle_iou": Function("DOUBLE", 2, 2, _OF_RLE),
-    "rle_union": Function(_RLE, 2, 2, _OF_RLE),
+    "rle_area": Function("BIGINT", 1, 1),
+    "rle_bbox": Function(_BOX, 1, 1),
+    "rle_intersection": Function(_RLE, 2, 2),
+    "rle_iou": Function("DOUBLE", 2, 2),
+    "rle_union": Function(_RLE, 2, 2),
 }
 """The SQL functions by name."""
+
+Kernel = Callable[..., Any]
+"""A function of Arrow columns that returns an Arrow column; its first argument is a MaskReads."""
+
+
+@functools.cache
+def kernel(name: str) -> Kernel:
+    """The Python function that computes a SQL function."""
+    from masksdb.pixels.functions import of_masks, of_rle
+
+    function: Kernel = getattr(of_rle if name.startswith("rle_") else of_masks, name)
+    return function
 
 
 def add_functions(connection: duckdb.DuckDBPyConnection, reads: MaskReads) -> None:
@@ -102,10 +109,10 @@ def add_functions(connection: duckdb.DuckDBPyConnection, reads: MaskReads) -> No
         # On a connection that has them already, the new settings apply from now on.
         with contextlib.suppress(duckdb.Error):
             connection.remove_function(name)
-        # Any number of arguments: then `tolerance := 5` may be given or left out. They are counted in the call.
+        # Declared with any number of arguments, so that `tolerance := 5` may be left out; each call counts them.
         connection.create_function(
             name,
-            _called(name, function, reads),
+            _callable(name, function, reads),
             None,
             function.returns,
             type=PythonUDFType.ARROW,
@@ -113,18 +120,15 @@ def add_functions(connection: duckdb.DuckDBPyConnection, reads: MaskReads) -> No
         )
 
 
-def _called(name: str, function: Function, reads: MaskReads) -> Callable[..., Any]:
-    @functools.cache
-    def kernel() -> Callable[..., Any]:
-        found: Callable[..., Any] = getattr(importlib.import_module(function.module), name)
-        return found
+def _callable(name: str, function: Function, reads: MaskReads) -> Callable[..., Any]:
+    """The function that DuckDB calls with the columns of a query."""
 
     def call(*columns: Any) -> Any:
         try:
             if not function.least <= len(columns) <= function.most:
-                wanted = f"{function.least}" + (f" or {function.most}" if function.most > function.least else "")
-                raise UsageError(f"{name}: found {len(columns)} arguments, expected {wanted}")
-            return kernel()(reads, *columns)
+                expected = f"{function.least}" + (f" or {function.most}" if function.most > function.least else "")
+                raise UsageError(f"{name}: found {len(columns)} arguments, expected {expected}")
+            return kernel(name)(reads, *columns)
         except MasksDBError as error:
             # DuckDB keeps only the text of an error; whoever translates that takes the error itself from here.
             reads.raised = error
