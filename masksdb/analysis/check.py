@@ -1,7 +1,7 @@
-"""What is wrong with masks, or likely to be: every file looked at once, the findings then in SQL.
+"""Checks of masks: every file is read once, and the findings are computed in SQL.
 
-The findings are the rows of the view ``version_findings``, which the first check makes; ``docs/checks.md`` says what
-each means.
+The findings are the rows of the view ``version_findings``, which the first check creates; ``docs/checks.md`` explains
+them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from masksdb.store.versions import find_dataset, find_version
 if TYPE_CHECKING:
     import duckdb
 
-
 FILES_AT_ONCE = 2000
-
+"""Headers of images that one transaction keeps."""
 FRAMES_AT_ONCE = 20_000
+"""Frames that one query hashes."""
 
 _HEADERS = pa.schema(
     [("uri", pa.string()), ("content_type", pa.string()), ("width", pa.int32()), ("height", pa.int32()),
@@ -43,20 +43,21 @@ class CheckReport:
 
     Attributes:
         findings: one row per finding, worst first, with the columns of the view ``version_findings``.
-        counts: how many findings there are of each severity and check.
+        counts: the number of findings by severity and check.
     """
 
     findings: duckdb.DuckDBPyRelation
     counts: Mapping[tuple[Severity, str], int]
 
     def total(self, severity: Severity) -> int:
-        """How many findings are of a severity."""
-        return sum(count for (each, _), count in self.counts.items() if each == severity)
+        """The number of findings of a severity."""
+        return sum(count for (counted, _), count in self.counts.items() if counted == severity)
 
     def __str__(self) -> str:
-        totals = ", ".join(f"{self.total(each):,} {each}{'s'[self.total(each) == 1 :]}" for each in SEVERITIES)
+        totals = [(self.total(severity), severity) for severity in SEVERITIES]
+        summary = ", ".join(f"{count:,} {severity}{'' if count == 1 else 's'}" for count, severity in totals)
         lines = [f"  {severity}: {check}: {count:,}" for (severity, check), count in self.counts.items()]
-        return "\n".join([totals, *lines])
+        return "\n".join([summary, *lines])
 
 
 def check(
@@ -69,20 +70,22 @@ def check(
     near_iou: float | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> CheckReport:
-    """Look at all masks and images that are new or have changed, and tell what is wrong with them.
+    """Read all masks and images that are new or have changed, and report what is wrong with them.
+
+    The database keeps ``small_region``, ``split_key`` and ``near_iou`` for later checks; None leaves them as they are.
 
     Args:
         engine: the database.
         dataset: only this dataset.
         version: only this version of it.
-        small_region: regions of fewer pixels are told; this and what follows is kept in the database where it is given.
+        small_region: report regions smaller than so many pixels.
         split_key: the key of a frame's meta that names its split.
-        near_iou: from which IoU on two masks are the same, above 0 and at most 1.
-        progress: called with the masks analysed and all masks.
+        near_iou: the least IoU of two masks that are reported as duplicates, above 0 and at most 1.
+        progress: called with the number of analysed masks and of all masks.
 
     Raises:
         NotFoundError: no such dataset or version.
-        UsageError: a setting makes no sense, or there is a version without a dataset.
+        UsageError: a setting is out of range, or a version is named without a dataset.
         MasksDBError: the database is read-only.
     """
     if engine.read_only:
@@ -98,8 +101,8 @@ def check(
         if dataset is not None:
             find_dataset(cursor, dataset)
         scope = {"dataset": dataset, "version_id": version_id}
-        ids = [each for (each,) in cursor.execute(statement("analysis/check/scope"), scope).fetchall()]
-        images = [Known(*row) for row in cursor.execute(statement("analysis/check/wanted_images"), scope).fetchall()]
+        ids = [row[0] for row in cursor.execute(statement("analysis/check/scope_versions"), scope).fetchall()]
+        images = [Known(*row) for row in cursor.execute(statement("analysis/check/scope_images"), scope).fetchall()]
     _read_headers(engine, images)
     _find_altered(engine, ids)
     with engine.reading() as cursor:
@@ -109,22 +112,22 @@ def check(
 
 
 def _set(engine: Engine, settings: Mapping[str, object]) -> None:
-    """Keep those settings that are given."""
+    """Keep the settings that are not None."""
     if any(value is not None for value in settings.values()):
         with engine.transaction() as cursor:
-            cursor.execute(statement("analysis/check/settings"), settings)
+            cursor.execute(statement("analysis/check/update_settings"), settings)
 
 
 def _read_headers(engine: Engine, images: Sequence[Known]) -> None:
     for headers in changed_headers(images, engine.settings.prefixes, FILES_AT_ONCE):
         if headers:
             with engine.transaction() as cursor:
-                cursor.register("new_headers", pa.Table.from_pylist([each._asdict() for each in headers], _HEADERS))
+                cursor.register("new_headers", pa.Table.from_pylist([header._asdict() for header in headers], _HEADERS))
                 cursor.execute(statement("analysis/check/insert_headers"))
 
 
 def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
-    """Hash what is published once more: versions as publishing does, frames as ingest does."""
+    """Hash published versions again as publishing does, and their frames as ingest does."""
     parameters = {"version_ids": ids}
     with engine.transaction() as cursor:
         cursor.execute("DELETE FROM altered_frames WHERE version_id IN (SELECT unnest($version_ids))", parameters)

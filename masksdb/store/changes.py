@@ -1,4 +1,4 @@
-"""What differs between two versions of a dataset."""
+"""The differences between two versions of a dataset."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VersionChanges:
         from_version: name of the one version.
         to_version: name of the other.
         rows: one row per difference, with the columns of ``sql/store/version_changes.sql``.
-        counts: how many rows there are of each item and change.
+        counts: the number of rows by item and change.
     """
 
     dataset: str
@@ -33,17 +33,17 @@ class VersionChanges:
     counts: Mapping[tuple[str, str], int]
 
     def __str__(self) -> str:
-        def told(item: str, name: str) -> str:
-            found = [f"{count:,} {change}" for (of, change), count in self.counts.items() if of == item]
-            return f"{name}: {', '.join(found) or 'no change'}"
+        def line(item: str, name: str) -> str:
+            changes = [f"{count:,} {change}" for (of, change), count in self.counts.items() if of == item]
+            return f"{name}: {', '.join(changes) or 'no change'}"
 
         names = {"frame": "frames", "roi": "ROIs of frames in both", "mask_label": "mask labels"}
         lines = [f"{self.dataset}: {self.from_version} -> {self.to_version}"]
-        return "\n  ".join(lines + [told(item, name) for item, name in names.items()])
+        return "\n  ".join(lines + [line(item, name) for item, name in names.items()])
 
 
 def version_changes(engine: Engine, dataset: str, from_version: str, to_version: str) -> VersionChanges:
-    """What differs from one version of a dataset to another; neither need descend from the other.
+    """The differences from one version of a dataset to another, which need not be related.
 
     Raises:
         NotFoundError: no such dataset or version.
@@ -51,12 +51,12 @@ def version_changes(engine: Engine, dataset: str, from_version: str, to_version:
     # The result outlives the call, and with it the cursor that holds the temporary table.
     cursor = engine.cursor()
     with engine.errors():
-        found = [find_version(cursor, dataset, version) for version in (from_version, to_version)]
-        ids = {"from_version_id": found[0].version_id, "to_version_id": found[1].version_id}
+        before, after = find_version(cursor, dataset, from_version), find_version(cursor, dataset, to_version)
+        ids = {"from_version_id": before.version_id, "to_version_id": after.version_id}
         cursor.execute(statement("store/version_changes"), ids)
         rows = cursor.execute(
             "SELECT item, change, count(*) FROM version_changes GROUP BY item, change ORDER BY item, change"
         ).fetchall()
         relation = cursor.sql("FROM version_changes")
     counts = {(item, change): count for item, change, count in rows}
-    return VersionChanges(dataset, found[0].version_name, found[1].version_name, relation, counts)
+    return VersionChanges(dataset, before.version_name, after.version_name, relation, counts)

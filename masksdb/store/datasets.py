@@ -1,4 +1,4 @@
-"""Datasets: made, described and deleted, each inside the caller's transaction."""
+"""Datasets: create, describe and delete them, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def create_dataset(
     project: str | None = None,
     raise_if_exists: bool = False,
 ) -> int:
-    """The id of the dataset of that name, made with an empty draft where there is none; tags are added to it.
+    """The id of the dataset of that name, which is created with an empty draft if there is none; tags are added to it.
 
     Raises:
         UsageError: it exists and ``raise_if_exists``.
@@ -45,16 +45,16 @@ def dataset_row(cursor: duckdb.DuckDBPyConnection, dataset_id: int) -> dict[str,
     Raises:
         NotFoundError: it has been deleted.
     """
-    found = cursor.execute("SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id])
-    names = [column[0] for column in found.description or []]
-    row = found.fetchone()
+    result = cursor.execute("SELECT * FROM datasets WHERE dataset_id = ?", [dataset_id])
+    names = [column[0] for column in result.description or []]
+    row = result.fetchone()
     if row is None:
         raise NotFoundError(f"dataset {dataset_id}: deleted since it was opened; get another by name")
     return dict(zip(names, row, strict=True))
 
 
 def add_tags(cursor: duckdb.DuckDBPyConnection, dataset_id: int, tags: Sequence[str]) -> None:
-    """Add those tags that the dataset lacks."""
+    """Add the tags that a dataset lacks."""
     known = dataset_row(cursor, dataset_id)["tags"] or []
     set_tags(cursor, dataset_id, list(dict.fromkeys([*known, *tags])))
 
@@ -65,7 +65,7 @@ def set_tags(cursor: duckdb.DuckDBPyConnection, dataset_id: int, tags: Sequence[
 
 
 def delete_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str, *, with_versions: bool, force: bool) -> None:
-    """Delete a dataset; with its versions only where that is said, with published ones only with ``force``.
+    """Delete a dataset, its versions only with ``with_versions``, published ones only with ``force``.
 
     Raises:
         NotFoundError: no such dataset.

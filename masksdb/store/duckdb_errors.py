@@ -1,4 +1,4 @@
-"""DuckDB's errors as masksdb's, in one sentence."""
+"""DuckDB's errors, translated into masksdb's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from masksdb.errors import DatabaseLockedError, MasksDBError, QueryError, Schema
 
 
 def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None) -> MasksDBError:
-    """DuckDB's error as one of ours, in one sentence that starts with the place.
+    """The error of masksdb for one of DuckDB, in one sentence that starts with the place.
 
     Args:
         error: the error.
         path: the database.
-        raised: what a function over pixels raised last, of which DuckDB keeps only the text.
+        raised: the error that a SQL function over pixels raised last, of which DuckDB keeps only the text.
     """
     text = str(error)
     if raised is not None and str(raised) in text:
@@ -42,7 +42,7 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
         return MasksDBError(f"{path}: closed; connect to it again")
     if "read-only mode" in text:
         return QueryError(f"{path}: opened read-only; open it for writing ('masksdb sql --write') to change it")
-    if re.search(r"Table with name version_(?:findings|faults_\w+) does not exist", text):
+    if re.search(r"Table with name version_(?:declared_values|findings|faults_\w+) does not exist", text):
         return QueryError(f"{path}: not checked yet; 'masksdb check' makes this view")
     if isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)):
         line = re.search(r"\nLINE (\d+):", text)

@@ -1,6 +1,6 @@
-"""Open a database file, migrate it, run transactions, and translate DuckDB's errors.
+"""Open database files, and the cursors and transactions on them.
 
-DuckDB wants one instance per file and process, so engines are shared by path: the last close closes the file.
+DuckDB allows one instance per file and process, so engines are shared by path: the last close closes the file.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from masksdb.store.files import is_database
 from masksdb.store.migrations import check_schema, migrate, temporary_macros
 from masksdb.store.sql import in_transaction
 
-SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
-"""Files that may be left beside a database by a killed process."""
+_SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
+"""Files that a killed process may have left beside a database."""
 
 _engines: dict[str, Engine] = {}
-
 _engines_lock = threading.Lock()
+"""Held while an engine of a file is looked up, opened or closed."""
 
 
 class Engine:
-    """One open database file. Get one with :func:`open_engine`, give it back with :meth:`close`.
+    """One open database file, from :func:`open_engine`; each user calls :meth:`close` once.
 
     Attributes:
         path: the file's real path, or ``:memory:``.
@@ -72,7 +72,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _opening(self) -> Iterator[None]:
-        """Turns DuckDB's errors into ours; whatever SQL is refused here, it is the file that is at fault."""
+        """Translates DuckDB's errors; SQL that is refused while a file is opened is a fault of the file."""
         try:
             with self.errors():
                 yield
@@ -110,14 +110,14 @@ class Engine:
                     os.remove(self.path)
 
     def add_functions(self) -> None:
-        """Make the functions over pixels known, before a user's first query: it takes longer than to open a file."""
+        """Add the SQL functions over pixels, before a user's first query: that takes longer than to open a file."""
         with self._write_lock:
             if not self._has_functions:
                 add_functions(self.connection, self.mask_reads)
                 self._has_functions = True
 
     def map_prefix(self, prefix: str, replacement: str) -> None:
-        """From now on read what begins with a prefix from somewhere else."""
+        """Read URIs that begin with a prefix from another place from now on."""
         with self.transaction() as cursor:
             cursor.execute("INSERT OR REPLACE INTO uri_prefixes VALUES (?, ?)", [prefix, replacement])
             self._read_prefixes(cursor)
@@ -127,12 +127,12 @@ class Engine:
 
     @property
     def spill_folder(self) -> Path:
-        """Where DuckDB puts what does not fit into memory: beside the database file."""
+        """The folder beside the database file for data that does not fit into memory."""
         return Path(f"{self.path}.tmp")
 
     def remove_spill(self) -> None:
-        """Remove what a killed process left in the spill folder."""
-        for pattern in SPILL_PATTERNS:
+        """Remove files that a killed process left in the spill folder."""
+        for pattern in _SPILL_PATTERNS:
             for path in self.spill_folder.glob(pattern):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
@@ -151,14 +151,14 @@ class Engine:
         return cursor
 
     def interrupt(self) -> None:
-        """Stop the queries that run, whichever threads they run in."""
+        """Stop the running queries of all threads."""
         for connection in (self.connection, *self._cursors):
             with contextlib.suppress(duckdb.Error):
                 connection.interrupt()
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
-        """Turns DuckDB's errors into ours."""
+        """Translates DuckDB's errors into those of masksdb."""
         try:
             yield
         except duckdb.Error as error:
@@ -172,7 +172,7 @@ class Engine:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that no other writer of this process works beside.
+        """A cursor to write with; other writers of this process wait.
 
         Raises:
             MasksDBError: the database was opened read-only.
@@ -184,12 +184,12 @@ class Engine:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A writing cursor inside one transaction: all of it happens, or none."""
+        """A cursor to write with, inside one transaction: it is committed, or on an error rolled back."""
         with self.writing() as cursor, in_transaction(cursor):
             yield cursor
 
     def close(self) -> None:
-        """Give the engine back; the last one to do so closes the file."""
+        """Stop using the engine; the last of its users closes the file."""
         with _engines_lock:
             self._users -= 1
             if self._users > 0:
@@ -208,10 +208,10 @@ def open_engine(
     create: bool = True,
     decode_errors: DecodeErrors = "raise",
 ) -> Engine:
-    """The engine of a database file, made where there is none, unless it is read-only or ``create`` is false.
+    """The engine of a database file, which is created if there is none, unless ``read_only`` or not ``create``.
 
     Raises:
-        NotFoundError: there is no such file and none is made, or its folder does not exist.
+        NotFoundError: there is no such file and none is created, or its folder does not exist.
         DatabaseLockedError: another process has it open for writing.
         SchemaVersionError: the file is from a newer masksdb.
     """
@@ -219,17 +219,10 @@ def open_engine(
     if name == ":memory:":
         return Engine(name, read_only=read_only, decode_errors=decode_errors)
     name = os.path.realpath(name)
-    if os.path.isdir(name):
-        raise MasksDBError(f"{name}: a folder, where a database file was expected; give the path of the file")
-    if not os.path.isdir(os.path.dirname(name)):
-        raise NotFoundError(f"{name}: its folder does not exist; create it first")
     with _engines_lock:
         engine = _engines.get(name)
         if engine is None:
-            if (read_only or not create) and not os.path.exists(name):
-                raise NotFoundError(f"{name}: no such database file; 'masksdb ingest' makes one")
-            if os.path.exists(name) and os.path.getsize(name) and not is_database(name):
-                raise MasksDBError(f"{name}: not a DuckDB database file; give the path of one, or of a file to create")
+            _check_path(name, must_exist=read_only or not create)
             engine = _engines[name] = Engine(name, read_only=read_only, create=create, decode_errors=decode_errors)
         elif engine.read_only != read_only:
             mode = "read-only" if engine.read_only else "for writing"
@@ -243,12 +236,23 @@ def open_engine(
         return engine
 
 
+def _check_path(path: str, *, must_exist: bool) -> None:
+    if os.path.isdir(path):
+        raise MasksDBError(f"{path}: a folder, where a database file was expected; give the path of the file")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise NotFoundError(f"{path}: its folder does not exist; create it first")
+    if must_exist and not os.path.exists(path):
+        raise NotFoundError(f"{path}: no such database file; 'masksdb ingest' makes one")
+    if os.path.exists(path) and os.path.getsize(path) and not is_database(path):
+        raise MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
+
+
 def interrupt_all() -> None:
-    """Stop the queries that run on any open database of this process."""
+    """Stop the running queries of all open databases of this process."""
     for engine in list(_engines.values()):
         engine.interrupt()
 
 
 def read_prefixes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The URI prefixes of a database and what replaces them."""
+    """The URI prefixes of a database and their replacements."""
     return dict(connection.execute("SELECT prefix, replacement FROM uri_prefixes").fetchall())

@@ -16,12 +16,12 @@ _DUCKDB_MAGIC = b"DUCK"
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """The path of a new file that takes the place of ``path`` once all is written; on any error all stays as it was.
+    """The path of a new file, which replaces ``path`` when the block ends; on an error ``path`` stays as it was.
 
-    A link is followed, and a file keeps its mode. What is no regular file (a pipe, a device) is written to as it is.
+    A link is followed, and the file keeps its mode. A pipe or a device is written to directly.
 
     Raises:
-        MasksDBError: the file cannot be written, or is a DuckDB database, which nothing but DuckDB should write.
+        MasksDBError: the file cannot be written, or is a DuckDB database, which only DuckDB should write.
     """
     target = os.path.realpath(path)
     try:

@@ -1,4 +1,4 @@
-"""Frames out of the tables, as they went in."""
+"""Frames read from the tables, as the JSON that was ingested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FRAMES_PER_QUERY = 20_000
 
 
 def frame_texts(engine: Engine, dataset: str, version: str | None) -> Iterator[str]:
-    """The JSON text of every frame visible in a version, in order, a bounded number of them in memory."""
+    """The JSON text of every frame visible in a version, in order, of which at most FRAMES_PER_QUERY are in memory."""
     with engine.reading() as cursor:
         cursor.execute(statement("store/temp/json_objects"))
         version_id = versions.find_version(cursor, dataset, version).version_id
@@ -25,14 +25,14 @@ def frame_texts(engine: Engine, dataset: str, version: str | None) -> Iterator[s
                 yield text
 
 
-class FoundFrame(NamedTuple):
+class StoredFrame(NamedTuple):
     """A frame as it was ingested, and the folder that its relative URIs are relative to."""
 
     frame: dict[str, Any]
     media_root: str | None
 
 
-def find_frame(engine: Engine, version_id: int, frame_id: str) -> FoundFrame:
+def find_frame(engine: Engine, version_id: int, frame_id: str) -> StoredFrame:
     """One frame of a version.
 
     Raises:
@@ -41,11 +41,10 @@ def find_frame(engine: Engine, version_id: int, frame_id: str) -> FoundFrame:
     with engine.reading() as cursor:
         cursor.execute(statement("store/temp/json_objects"))
         query = "SELECT frame_key, media_root FROM dataset_frames WHERE version_id = ? AND frame_id = ?"
-        found = cursor.execute(query, [version_id, frame_id]).fetchone()
-        if found is None:
-            details = versions.details(cursor, version_id)
-            where = f"{details.dataset_name}/{details.version_name}"
+        row = cursor.execute(query, [version_id, frame_id]).fetchone()
+        if row is None:
+            where = versions.details(cursor, version_id).full_name
             raise versions.missing_frame(cursor, version_id, where, frame_id)
-        row = cursor.execute(statement("store/frame_json"), {"frame_keys": [found[0]]}).fetchone()
-    assert row is not None
-    return FoundFrame(json.loads(row[1]), found[1])
+        frame_key, media_root = row
+        ((_, text),) = cursor.execute(statement("store/frame_json"), {"frame_keys": [frame_key]}).fetchall()
+    return StoredFrame(json.loads(text), media_root)

@@ -15,7 +15,7 @@ EVERY_MASK = "_all_"
 
 
 def by_mask(mask_labels: Any) -> Any:
-    """A ``mask_labels`` document in the form that is printed: entries by mask id, a bare list being every mask's.
+    """A ``mask_labels`` document as entries by mask id; a bare list has the entries of every mask.
 
     >>> by_mask([{"value": [0], "labels": ["sky"]}])
     {'_all_': [{'value': [0], 'labels': ['sky']}]}
@@ -24,7 +24,7 @@ def by_mask(mask_labels: Any) -> Any:
 
 
 def entries_of(masks_labels: MaskLabels) -> list[dict[str, object]]:
-    """The entries that a mapping of values to labels becomes.
+    """A mapping of values to labels as entries of ``mask_labels``.
 
     >>> entries_of({(0, 0, 0): ["sky"]})
     [{'value': [0, 0, 0], 'labels': ['sky']}]
@@ -37,7 +37,7 @@ def _as_list(value: object) -> object:
 
 
 def inherited(parents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a child's metadata begins with: the ``mask_labels`` of its parents; for a mask id the first one's count."""
+    """The metadata that a child inherits: its parents' ``mask_labels``, for a mask id those of the first parent."""
     merged: dict[str, Any] = {}
     for metadata in parents:
         for mask_id, entries in by_mask(metadata.get("mask_labels", {})).items():
@@ -46,21 +46,21 @@ def inherited(parents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def joined(known: Mapping[str, Any], further: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """A label mapping by mask id, and what another says of values that it does not say anything of.
+    """A label mapping by mask id, with the entries of another for the values that it lacks.
 
     >>> joined({"a": [{"value": [0], "labels": ["x"]}]}, {"a": [{"value": [0], "labels": ["y"]}], "b": []})
     {'a': [{'value': [0], 'labels': ['x']}], 'b': []}
     """
-    found = dict(known)
+    result = dict(known)
     for mask_id, entries in further.items():
         old = list(known.get(mask_id, []))
         values = {tuple(entry["value"]) for entry in old}
-        found[mask_id] = old + [entry for entry in entries if tuple(entry["value"]) not in values]
-    return found
+        result[mask_id] = old + [entry for entry in entries if tuple(entry["value"]) not in values]
+    return result
 
 
 def check_mask_labels(mask_labels: object) -> None:
-    """Raise UsageError where a ``mask_labels`` document is of neither known shape.
+    """Raise UsageError if a ``mask_labels`` document has neither of the two shapes.
 
     >>> check_mask_labels([{"value": [0, 0, 0], "labels": ["background"]}])
     >>> check_mask_labels({"seg": [{"value": [1], "labels": "car"}]})

@@ -1,4 +1,4 @@
-"""The schema of a file, brought forward on opening, and the views and macros in it."""
+"""The schema, macros and views of a file, brought up to date when it is opened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from masksdb.store.findings import finding_views
 from masksdb.store.sql import in_transaction, names, statement
 
 _FINDINGS = "check/views"
-"""What the views of the findings are recorded under in the table migrations."""
+"""The name under which the table migrations records the views of the findings."""
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> bool:
-    """Bring the schema, macros and views of a file forward; whether it had none before.
+    """Bring the schema, macros and views of a file up to date; whether it had none before.
 
     Raises:
         SchemaVersionError: the file is from a newer masksdb.
@@ -34,34 +34,34 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> bool:
 
 
 def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the views of the findings, inside a transaction, where they are not there as they are now.
+    """Create the views of the findings, inside a transaction, unless the file has them as they are now.
 
-    They take longer to make than all others together, and mean nothing before a check.
+    They take longer to create than all others together, and have no use before a check.
     """
     _put_views(connection, _FINDINGS, finding_views(), _applied(connection))
 
 
 def temporary_macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Statements that make the macros for one connection, for a read-only file whose own are of another masksdb."""
+    """Statements that create the macros on one connection, for a read-only file with those of another masksdb."""
     if _record("views", _persisted()) in _applied(connection):
         return []
     return [statement(name).replace("REPLACE MACRO", "REPLACE TEMP MACRO") for name in names("macros")]
 
 
 def _persisted() -> list[str]:
-    """The statements of the macros and views that every file has, none before what it calls."""
+    """The statements of the macros and views that every file has, each after those that it calls."""
     return [statement(name) for folder in ("macros", "macros/tables", "views") for name in names(folder)]
 
 
 def _record(kind: str, statements: list[str]) -> str:
-    """What stands in the table migrations where views and macros are there as statements make them."""
+    """The row of the table migrations for a file with the views and macros of these statements."""
     return f"{kind}/{hashlib.md5(''.join(statements).encode(), usedforsecurity=False).hexdigest()}"
 
 
 def _put_views(
     connection: duckdb.DuckDBPyConnection, kind: str, statements: list[str], applied: set[str], *, is_new: bool = False
 ) -> bool:
-    """Whether views and macros had to be made, because others were recorded or the tables that they read are new."""
+    """Create views and macros where others are recorded or the tables that they read are new; whether it did."""
     record = _record(kind, statements)
     if not is_new and record in applied:
         return False
@@ -76,7 +76,7 @@ def check_schema(connection: duckdb.DuckDBPyConnection, path: str, read_only: bo
     """Refuse a file that cannot be used as it is.
 
     Raises:
-        SchemaVersionError: it has no tables of masksdb, or those of another version.
+        SchemaVersionError: it has no tables of masksdb, those of a newer one, or to read only those of an older one.
     """
     applied = _applied(connection)
     if not applied:

@@ -20,11 +20,11 @@ SILENT_STATEMENTS = frozenset(
         "VACUUM",
     }
 )
-"""Kinds of statements that have no result worth printing."""
+"""Types of statements without a result to print."""
 
 
 def without_end(statement_text: str) -> str:
-    """A statement without its ``;`` and what follows it, for DuckDB puts the text of a relation into other texts.
+    """A statement without its ``;`` and the comment after it, so that it may stand inside another statement.
 
     >>> without_end("SELECT ';' AS a; -- and so on;")
     "SELECT ';' AS a"

@@ -18,12 +18,12 @@ _ROOT = _PACKAGE / "sql" if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent / "
 
 @contextlib.contextmanager
 def in_transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commits what happens inside, or rolls it back on any error."""
+    """A transaction around a block: committed at its end, rolled back on an error."""
     cursor.execute("BEGIN")
     try:
         yield
     except BaseException:
-        # After a failed write DuckDB has rolled back already and refuses a second time.
+        # After a failed write DuckDB has already rolled back, and refuses to do it again.
         with contextlib.suppress(duckdb.Error):
             cursor.execute("ROLLBACK")
         raise
@@ -31,7 +31,7 @@ def in_transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 class Values:
-    """Values on their way into a statement, each under a name of its own.
+    """The values of a statement, each bound under a name of its own.
 
     >>> values = Values()
     >>> values.bind("car"), values.bind(3), values.bound
@@ -42,7 +42,7 @@ class Values:
         self.bound: dict[str, Any] = {}
 
     def bind(self, value: Any) -> str:
-        """The name of a value, as it stands in SQL."""
+        """Add a value; its name as SQL text."""
         name = f"v{len(self.bound)}"
         self.bound[name] = value
         return f"${name}"
@@ -52,14 +52,14 @@ class Values:
 def statement(name: str) -> str:
     """The SQL text of ``sql/<name>.sql``.
 
-    >>> statement("views/mask_rois").splitlines()[0][:40]
-    '-- One row per ROI x source x mask it re'
+    >>> statement("views/mask_rois").splitlines()[0][:34]
+    '-- One row per ROI x source x mask'
     """
     return (_ROOT / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def filled(name: str, **parts: str) -> str:
-    """The SQL text of ``sql/<name>.sql`` with other SQL in the place of each ``{part}`` in it; a comment has none."""
+    """The SQL text of ``sql/<name>.sql`` with each ``{part}`` in it replaced by other SQL; comments must have none."""
     text = statement(name)
     for part, sql in parts.items():
         text = text.replace(f"{{{part}}}", sql)
@@ -67,7 +67,7 @@ def filled(name: str, **parts: str) -> str:
 
 
 def frames_where(table: str, condition: str) -> str:
-    """The SELECT of the frame keys of those rows of a table that pass a condition, whose values are bound.
+    """The SELECT of the frame keys of the rows of a table that meet a condition, whose values are bound.
 
     >>> frames_where("rois", "confidence > $v0")
     'SELECT frame_key FROM rois WHERE confidence > $v0'
@@ -88,11 +88,11 @@ def names(folder: str) -> tuple[str, ...]:
 
 @dataclass
 class Statement:
-    """A statement in the making: its common table expressions, in order, and its values.
+    """A statement that is being put together: its common table expressions, in order, and its values.
 
     Attributes:
         tables: SQL by name.
-        values: the values bound so far.
+        values: the bound values.
     """
 
     tables: dict[str, str] = field(default_factory=dict)
@@ -110,5 +110,5 @@ class Statement:
 
 
 def indented(sql: str) -> str:
-    """SQL text four columns further in."""
+    """SQL text indented by four columns."""
     return "\n".join(f"    {line}" if line else "" for line in sql.splitlines())

@@ -1,4 +1,4 @@
-"""Datasets and their versions: found, made, published, changed and deleted, each inside the caller's transaction."""
+"""Versions of datasets: find, create, publish, change and delete them, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from masksdb.store.sql import statement
 if TYPE_CHECKING:
     import duckdb
 
+CURRENT = "Current"
+"""The version name that means the newest draft, else the newest published version."""
 
 NO_NEW_FRAMES = 2**63 - 1
-"""A frame_key beyond every frame."""
+"""A frame_key above that of every frame."""
 
 
 class VersionRow(NamedTuple):
-    """A version as its table knows it."""
+    """The id, name and status of a version."""
 
     version_id: int
     version_name: str
@@ -35,8 +37,12 @@ class VersionDetails(NamedTuple):
     status: str
     comment: str | None
     metadata: dict[str, Any]
-    parent_ids: list[int]
     parent_names: list[str]
+
+    @property
+    def full_name(self) -> str:
+        """``DATASET/VERSION``."""
+        return f"{self.dataset_name}/{self.version_name}"
 
 
 def find_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str | int | None) -> VersionRow:
@@ -84,7 +90,7 @@ def find_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str | int) -> int:
 
 
 def details(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetails:
-    """All that is known of a version.
+    """A version with its dataset, metadata and parents.
 
     Raises:
         NotFoundError: it has been deleted.
@@ -92,11 +98,10 @@ def details(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetail
     row = cursor.execute(statement("store/versions/details"), {"version_id": version_id}).fetchone()
     if row is None:
         raise NotFoundError(f"version {version_id}: deleted since it was opened; get another from its dataset")
-    found = VersionDetails(*row)
     metadata = json.loads(row[4]) if row[4] else {}
     if "mask_labels" in metadata:
         metadata["mask_labels"] = by_mask(metadata["mask_labels"])
-    return found._replace(metadata=metadata)
+    return VersionDetails(*row)._replace(metadata=metadata)
 
 
 def create_version(
@@ -109,7 +114,7 @@ def create_version(
     metadata: Mapping[str, Any] | None = None,
     raise_if_exists: bool = True,
 ) -> VersionRow:
-    """A draft that inherits the frames and label mapping of its parents; its dataset is made where there is none.
+    """A new draft with the frames and label mapping of its parents; its dataset is created if there is none.
 
     Args:
         cursor: inside a transaction.
@@ -117,14 +122,14 @@ def create_version(
         version: name of the version.
         parents: names or ids of published versions; where two hold a frame_id, the first wins.
         comment: free text.
-        metadata: what its metadata has besides the inherited ``mask_labels``.
-        raise_if_exists: do not return an existing version of that name.
+        metadata: its metadata besides the inherited ``mask_labels``.
+        raise_if_exists: raise an error rather than return an existing version of that name.
 
     Raises:
         UsageError: a parent is a draft, or there is a version of that name and ``raise_if_exists``.
         NotFoundError: no such parent.
     """
-    refuse_empty("version", version)
+    _refuse_empty("version", version)
     known = next((row for row in list_versions(cursor, dataset) if row.version_name == version), None)
     if known is not None and raise_if_exists:
         raise UsageError(f"{dataset}/{version}: exists already; choose another name")
@@ -150,9 +155,9 @@ def create_version(
 def _insert_version(
     cursor: duckdb.DuckDBPyConnection, dataset: str, version: str, comment: str | None, metadata: Mapping[str, Any]
 ) -> int:
-    """The id of a new version, whose dataset is made where there is none."""
-    refuse_empty("dataset", dataset)
-    text = _metadata_text(metadata, dataset, version)
+    """The id of a new version, whose dataset is created if there is none."""
+    _refuse_empty("dataset", dataset)
+    text = _metadata_text(metadata, f"{dataset}/{version}")
     cursor.execute("INSERT INTO datasets (name) VALUES (?) ON CONFLICT DO NOTHING", [dataset])
     row = cursor.execute(
         "INSERT INTO versions (dataset_id, name, comment, metadata) VALUES (?, ?, ?, ?) RETURNING version_id",
@@ -163,32 +168,31 @@ def _insert_version(
 
 
 def writable_version(cursor: duckdb.DuckDBPyConnection, dataset: str, version: str | int | None) -> VersionRow:
-    """The draft of that name, made (with its dataset) where there is none.
+    """The draft of that name, created (with its dataset) if there is none.
 
     Raises:
         VersionPublishedError: the version is published.
     """
     try:
-        found = find_version(cursor, dataset, version)
+        row = find_version(cursor, dataset, version)
     except NotFoundError:
         return create_version(cursor, dataset, CURRENT if version is None else str(version))
-    refuse_published(cursor, found.version_id)
-    return found
+    refuse_published(cursor, row.version_id)
+    return row
 
 
 def refuse_published(cursor: duckdb.DuckDBPyConnection, version_id: int) -> VersionDetails:
-    """All that is known of a draft.
+    """The details of a draft.
 
     Raises:
         VersionPublishedError: the version is published.
     """
-    found = details(cursor, version_id)
-    if found.status == "published":
+    version = details(cursor, version_id)
+    if version.status == "published":
         raise VersionPublishedError(
-            f"{found.dataset_name}/{found.version_name}: published, so it no longer changes; "
-            "write to a draft version instead"
+            f"{version.full_name}: published, so it no longer changes; write to a draft version instead"
         )
-    return found
+    return version
 
 
 def publish_version(cursor: duckdb.DuckDBPyConnection, version_id: int) -> None:
@@ -208,14 +212,14 @@ def create_snapshot(
     child_comment: str | None = None,
     child_metadata: Mapping[str, Any] | None = None,
 ) -> VersionRow:
-    """Publish a draft (None: the only one) under a name of its own, and go on in a new draft that inherits it.
+    """Publish a draft (None: the only one) under a name of its own, and create a draft that inherits from it.
 
-    The draft keeps its id. It is called ``publish_name``, else ``snapshot`` and the time; the child ``child_name``,
-    else ``Current``. What is None keeps its value.
+    The published version keeps its id. Its name is ``publish_name``, else ``snapshot`` and the time; the name of the
+    new draft is ``child_name``, else ``Current``. A comment or metadata of None stays as it is.
 
     Raises:
         VersionPublishedError: the version is published.
-        UsageError: no version is named and the dataset has not just one draft, or a name is taken.
+        UsageError: no version is named and the dataset has no draft or several, or a name is taken.
     """
     version_id = find_version(cursor, dataset, version).version_id
     drafts = [row for row in list_versions(cursor, dataset) if row.status == "draft"]
@@ -245,11 +249,11 @@ def rename_version(cursor: duckdb.DuckDBPyConnection, version_id: int, name: str
         VersionPublishedError: the version is published.
         UsageError: another version of the dataset has that name.
     """
-    found = refuse_published(cursor, version_id)
-    refuse_empty("version", name)
-    others = (row for row in list_versions(cursor, found.dataset_name) if row.version_id != version_id)
+    draft = refuse_published(cursor, version_id)
+    _refuse_empty("version", name)
+    others = (row for row in list_versions(cursor, draft.dataset_name) if row.version_id != version_id)
     if any(row.version_name == name for row in others):
-        raise UsageError(f"{found.dataset_name}/{name}: exists already; choose another name")
+        raise UsageError(f"{draft.dataset_name}/{name}: exists already; choose another name")
     cursor.execute("UPDATE versions SET name = ? WHERE version_id = ?", [name, version_id])
 
 
@@ -260,20 +264,18 @@ def delete_version(cursor: duckdb.DuckDBPyConnection, version_id: int, *, force:
         VersionPublishedError: the version is published and not ``force``.
         UsageError: other versions inherit from it.
     """
-    found = details(cursor, version_id)
-    name = f"{found.dataset_name}/{found.version_name}"
-    if found.status == "published" and not force:
-        raise VersionPublishedError(f"{name}: published; force=True (--force) deletes it all the same")
-    heirs = [
-        name for (name,) in cursor.execute(statement("store/versions/heirs"), {"version_id": version_id}).fetchall()
-    ]
-    if heirs:
-        raise UsageError(f"{name}: {', '.join(map(repr, heirs[:3]))} inherit from it; delete them first")
+    version = details(cursor, version_id)
+    if version.status == "published" and not force:
+        raise VersionPublishedError(f"{version.full_name}: published; force=True (--force) deletes it all the same")
+    rows = cursor.execute(statement("store/versions/heirs"), {"version_id": version_id}).fetchall()
+    if rows:
+        heirs = ", ".join(repr(name) for (name,) in rows[:3])
+        raise UsageError(f"{version.full_name}: {heirs} inherit from it; delete them first")
     delete_rows(cursor, [version_id])
 
 
 def delete_rows(cursor: duckdb.DuckDBPyConnection, version_ids: list[int]) -> None:
-    """Delete versions with the frames that they save, whoever inherits from them."""
+    """Delete versions with the frames that they save, even if others inherit from them."""
     cursor.execute(statement("store/versions/dropped_frames"))
     for version_id in version_ids:
         cursor.execute(statement("store/versions/drop_saved"), {"version_id": version_id})
@@ -287,13 +289,13 @@ def delete_frames(cursor: duckdb.DuckDBPyConnection, version_id: int, frame_ids:
 
     Raises:
         VersionPublishedError: the version is published.
-        NotFoundError: there is no frame of such an id.
+        NotFoundError: the version has no frame of one of the ids.
     """
-    found = refuse_published(cursor, version_id)
+    draft = refuse_published(cursor, version_id)
     parameters = {"version_id": version_id, "frame_ids": list(frame_ids)}
     missing = cursor.execute(statement("store/versions/unlisted_frame_ids"), parameters).fetchone()
     if missing:
-        raise missing_frame(cursor, version_id, f"{found.dataset_name}/{found.version_name}", missing[0])
+        raise missing_frame(cursor, version_id, draft.full_name, missing[0])
     for name in ("dropped_frames", "hidden_frames"):
         cursor.execute(statement(f"store/versions/{name}"))
     for name in ("drop_deleted", "hide_deleted"):
@@ -302,19 +304,19 @@ def delete_frames(cursor: duckdb.DuckDBPyConnection, version_id: int, frame_ids:
 
 
 def missing_frame(cursor: duckdb.DuckDBPyConnection, version_id: int, where: str, frame_id: str) -> NotFoundError:
-    """The error for a frame id that a version does not have, with near ones."""
+    """The error for a frame id that a version does not have; the message offers near ids."""
     query = statement("store/near_frame_ids")
     near = cursor.execute(query, {"version_id": version_id, "frame_id": frame_id}).fetchall()
     return NotFoundError.named("frame", frame_id, where, [name for (name,) in near])
 
 
 def save_changes(cursor: duckdb.DuckDBPyConnection, version_id: int, first_frame_key: int = NO_NEW_FRAMES) -> None:
-    """Drop the frames in ``dropped_frames``, shadow those in ``hidden_frames``, and hash both with the new frames.
+    """Delete the frames in ``dropped_frames``, shadow those in ``hidden_frames``, and bring the saved hash up to date.
 
     Args:
         cursor: inside a transaction, with these two temporary tables.
         version_id: the version that changes.
-        first_frame_key: the first of the frames that the version has saved anew.
+        first_frame_key: the first of the new frames of the version.
     """
     parameters = {"version_id": version_id, "first_frame_key": first_frame_key}
     cursor.execute(statement("store/versions/update_saved_hash"), parameters)
@@ -330,32 +332,27 @@ def delete_dropped(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def set_metadata(cursor: duckdb.DuckDBPyConnection, version_id: int, metadata: Mapping[str, Any]) -> None:
-    """Replace a draft's metadata; ``mask_labels`` stays where the new metadata has none.
+    """Replace a draft's metadata; its ``mask_labels`` stay unless the new metadata has some.
 
     Raises:
         UsageError: the metadata is not JSON, or its ``mask_labels`` are not label mappings.
         VersionPublishedError: the version is published.
     """
-    found = refuse_published(cursor, version_id)
-    kept = {key: value for key, value in found.metadata.items() if key == "mask_labels"}
-    text = _metadata_text({**kept, **metadata}, found.dataset_name, found.version_name)
+    draft = refuse_published(cursor, version_id)
+    kept = {key: value for key, value in draft.metadata.items() if key == "mask_labels"}
+    text = _metadata_text({**kept, **metadata}, draft.full_name)
     cursor.execute("UPDATE versions SET metadata = ? WHERE version_id = ?", [text, version_id])
 
 
-def _metadata_text(metadata: Mapping[str, Any], dataset: str, version: str) -> str | None:
+def _metadata_text(metadata: Mapping[str, Any], full_name: str) -> str | None:
     if "mask_labels" in metadata:
         check_mask_labels(metadata["mask_labels"])
     try:
         return json.dumps(metadata, allow_nan=False, ensure_ascii=False) if metadata else None
     except (TypeError, ValueError) as error:
-        raise UsageError(f"metadata of {dataset}/{version}: not JSON: {error}") from None
+        raise UsageError(f"metadata of {full_name}: not JSON: {error}") from None
 
 
-def refuse_empty(kind: str, name: str) -> None:
-    """Raise MasksDBError where the name of a dataset or version is empty."""
+def _refuse_empty(kind: str, name: str) -> None:
     if not name.strip():
         raise MasksDBError(f"{kind} name {name!r}: empty; give it a name")
-
-
-CURRENT = "Current"
-"""The version name that means the newest draft, else the newest published version."""

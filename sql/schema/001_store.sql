@@ -16,8 +16,8 @@ CREATE TABLE datasets (
 );
 
 -- One row per version of a dataset. status is 'draft' or 'published'; metadata holds mask_labels;
--- content_hash is the hash of what was published. saved_hash is kept up to date by every write, so that publishing
--- need not read the frames: the XOR of the hashes of the frames and shadows that the version saves.
+-- content_hash is the hash of the published content. saved_hash is the XOR of the hashes of the frames and shadows that the
+-- version saves; every write keeps it up to date, so that publishing need not read the frames.
 CREATE TABLE versions (
     version_id BIGINT PRIMARY KEY DEFAULT nextval('version_ids'),
     dataset_id BIGINT NOT NULL,
@@ -39,8 +39,8 @@ CREATE TABLE version_parents (
     parent_id BIGINT NOT NULL
 );
 
--- One row per version and ancestor, the version itself included at rank 0. hides says whether the ancestor's
--- frame_shadows hold in the version: not those behind a merge of parents, which has shadows of its own for all it hides.
+-- One row per version and ancestor, the version itself included at rank 0. hides is true where the ancestor's
+-- frame_shadows apply to the version: not those behind a merge of parents, which has shadows of its own for all hidden frames.
 CREATE TABLE version_lineage (
     version_id BIGINT NOT NULL,
     ancestor_id BIGINT NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE inputs (
 
 -- One row per frame as saved in a version. id_given is false where frame_id was derived from the content;
 -- extra holds what the typed columns cannot reproduce; content_hash is the MD5 of the frame's JSON with
--- sorted keys and no white space; first_source_uri stands in for a context_id that was not given.
+-- sorted keys and no white space; first_source_uri is the context_id of a frame without one.
 CREATE TABLE frames (
     frame_key BIGINT NOT NULL,
     version_id BIGINT NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE frame_shadows (
     frame_key BIGINT NOT NULL
 );
 
--- One row per source (camera, image) of a frame. uri is as given; timestamp is in milliseconds.
+-- One row per source (camera, image) of a frame. uri is as ingested; timestamp is in milliseconds.
 CREATE TABLE sources (
     frame_key BIGINT NOT NULL,
     source_index INTEGER NOT NULL,
@@ -97,7 +97,7 @@ CREATE TABLE sources (
     extra JSON
 );
 
--- One row per mask file of a source. uri is as given; timestamp is in milliseconds.
+-- One row per mask file of a source. uri is as ingested; timestamp is in milliseconds.
 CREATE TABLE masks (
     frame_key BIGINT NOT NULL,
     source_index INTEGER NOT NULL,
@@ -131,8 +131,8 @@ CREATE TABLE rois (
     extra JSON
 );
 
--- One row per ROI with a mask x source x mask it resolves to; mask_index is NULL where matched_by is 'none'.
--- A pure function of the frame. The columns of its source are kept here too: views then need no join for them.
+-- One row per ROI with a mask x source x mask that it resolves to; mask_index is NULL where matched_by is 'none'.
+-- The rows follow from the frame alone. The columns of the source are repeated here, so that views need no join for them.
 CREATE TABLE roi_masks (
     frame_key BIGINT NOT NULL,
     roi_index INTEGER NOT NULL,
@@ -154,8 +154,8 @@ CREATE TABLE roi_masks (
 );
 
 -- One row per analysed mask image. uri is as resolved for reading; timestamp is in milliseconds; fingerprint changes
--- with the file, pixel_hash with its pixels. In a lossy file each pixel counts for the nearest declared value; snap_key
--- stands for those values and the tolerance, unassigned are the pixels near none. error says why a file could not be read.
+-- with the file, pixel_hash with its pixels. In a lossy file each pixel is assigned to the nearest declared value; snap_key
+-- identifies those values and the tolerance, unassigned is the number of pixels near none. error is why a file is unreadable.
 CREATE TABLE mask_files (
     mask_file_key BIGINT NOT NULL,
     uri VARCHAR NOT NULL,
@@ -174,7 +174,7 @@ CREATE TABLE mask_files (
     analyzed_at TIMESTAMP
 );
 
--- One row per distinct stored value in an analysed mask (in a lossy one per declared value that is there). sample is the
+-- One row per distinct stored value in an analysed mask (in a lossy one per declared value with pixels). sample is the
 -- raw palette index or grey level; red, green, blue are as displayed; area in pixels; boxes and sums in pixel indexes;
 -- rle is COCO's compressed counts.
 CREATE TABLE mask_regions (

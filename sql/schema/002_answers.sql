@@ -1,5 +1,5 @@
 -- One row per image file, of a source or a mask, whose header a check has read. uri is as resolved for reading; width and
--- height are as stored; orientation is the EXIF one, 1 where nothing is turned; fingerprint changes with the file; error says
+-- height are as stored; orientation is the EXIF one, 1 where nothing is turned; fingerprint changes with the file; error is
 -- what is wrong with it.
 CREATE TABLE image_headers (
     uri VARCHAR NOT NULL,
@@ -12,8 +12,8 @@ CREATE TABLE image_headers (
     checked_at TIMESTAMP NOT NULL DEFAULT current_localtimestamp()
 );
 
--- One row per frame of a published version that was no longer what had been published when a check last looked; frame_id is
--- NULL where it is the version as a whole: a frame is missing or one too many, or its labels have changed.
+-- One row per frame of a published version that differed from the published one at the last check; frame_id is NULL where
+-- the version as a whole differed: in its list of frames or its labels.
 CREATE TABLE altered_frames (
     version_id BIGINT NOT NULL,
     frame_id VARCHAR
@@ -21,8 +21,8 @@ CREATE TABLE altered_frames (
 
 CREATE SEQUENCE mask_pair_keys;
 
--- One row per two mask images that were compared pixel by pixel. The fingerprints are those of the files then; error says
--- why they could not be compared.
+-- One row per two mask images that were compared pixel by pixel. The fingerprints are those of the files at that time; error
+-- is why they could not be compared.
 CREATE TABLE mask_pairs (
     mask_pair_key BIGINT NOT NULL,
     uri_a VARCHAR NOT NULL,
@@ -37,8 +37,8 @@ CREATE TABLE mask_pairs (
     compared_at TIMESTAMP NOT NULL DEFAULT current_localtimestamp()
 );
 
--- One row per two values that share pixels in two compared masks; values as stored, as mask_values gives them, and beside
--- them the red, green, blue and alpha that they are displayed as.
+-- One row per two values that share pixels in two compared masks: the values as stored, like those of mask_values, and the
+-- red, green, blue and alpha that are displayed for them.
 CREATE TABLE mask_pair_values (
     mask_pair_key BIGINT NOT NULL,
     value_a INTEGER[] NOT NULL,
@@ -48,8 +48,8 @@ CREATE TABLE mask_pair_values (
     colour_b INTEGER[] NOT NULL
 );
 
--- One row: what the checks go by. Regions of fewer pixels than small_region are told; split_key is the key of a frame's meta
--- that names its split; masks of an IoU of at least near_iou are the same.
+-- One row, the settings of the checks. Regions smaller than small_region pixels are reported; split_key is the key of a frame's
+-- meta that names its split; masks with an IoU of at least near_iou are duplicates.
 CREATE TABLE check_settings (
     small_region INTEGER NOT NULL DEFAULT 10,
     split_key VARCHAR NOT NULL DEFAULT 'split',

@@ -2,8 +2,8 @@
 
 CREATE SEQUENCE dataview_ids;
 
--- One row per saved view. definition holds its queries, mapping rules, label numbers and order; sql is the statement
--- that it came to when it was saved. frozen_hash is the hash of what it gave when it was frozen.
+-- One row per saved view. definition holds its queries, mapping rules, label numbers and order; sql is its statement at the
+-- time when it was saved; frozen_hash is the hash of its result at the time when it was frozen.
 CREATE TABLE dataviews (
     dataview_id BIGINT PRIMARY KEY DEFAULT nextval('dataview_ids'),
     name VARCHAR NOT NULL UNIQUE,

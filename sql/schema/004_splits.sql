@@ -1,5 +1,5 @@
--- One row per frame of a version and split: the part that it is in. name is what the split is called; grouped_by is the
--- SQL that gave group_name, and frames of one group are in one part; where it gave NULL the frame is a group of its own.
+-- One row per frame of a version and split: its part. name is the name of the split; group_name is the value of the SQL
+-- expression grouped_by, and frames of one group are in one part; a frame whose group_name is NULL is a group of its own.
 CREATE TABLE splits (
     version_id BIGINT NOT NULL,
     name VARCHAR NOT NULL,

@@ -1,6 +1,6 @@
--- One row per frame of $frame_keys, in that order: frame_key and the frame's JSON text as it was ingested, but for
--- white space and the order of keys. The columns give the members that extra does not hold verbatim.
-WITH wanted AS (
+-- One row per frame of $frame_keys, in that order: frame_key and the frame's JSON text as it was ingested, except for
+-- white space and the order of keys. Members that extra does not hold verbatim come from the columns.
+WITH requested AS (
     SELECT unnest($frame_keys) AS frame_key, generate_subscripts($frame_keys, 1) AS place
 ),
 mask_objects AS (
@@ -24,7 +24,7 @@ mask_objects AS (
             ',' ORDER BY mask_index
         ) AS masks
     FROM masks
-    WHERE frame_key IN (SELECT frame_key FROM wanted)
+    WHERE frame_key IN (SELECT frame_key FROM requested)
     GROUP BY frame_key, source_index
 ),
 source_objects AS (
@@ -51,7 +51,7 @@ source_objects AS (
         ) AS sources
     FROM sources
     LEFT JOIN mask_objects USING (frame_key, source_index)
-    WHERE frame_key IN (SELECT frame_key FROM wanted)
+    WHERE frame_key IN (SELECT frame_key FROM requested)
     GROUP BY frame_key
 ),
 roi_objects AS (
@@ -92,7 +92,7 @@ roi_objects AS (
     FROM (
         SELECT *, json_extract(extra, '$.mask') AS mask_extra
         FROM rois
-        WHERE frame_key IN (SELECT frame_key FROM wanted)
+        WHERE frame_key IN (SELECT frame_key FROM requested)
     )
     GROUP BY frame_key
 )
@@ -108,7 +108,7 @@ SELECT
         '"rois":[' || rois || ']',
         members_of(extra)
     ) || '}' AS frame
-FROM wanted
+FROM requested
 JOIN frames USING (frame_key)
 LEFT JOIN source_objects USING (frame_key)
 LEFT JOIN roi_objects USING (frame_key)

@@ -1,4 +1,4 @@
--- The frame ids of version $version_id that look most like $frame_id, nearest first.
+-- One row per frame id of version $version_id that is similar to $frame_id: the three most similar, the nearest first.
 SELECT frame_id
 FROM dataset_frames
 WHERE version_id = $version_id

@@ -1,5 +1,5 @@
 -- One row per version of dataset $dataset (of all where NULL), oldest first: dataset, version, status, comment,
--- created_at, published_at, version_id, and how many frames, sources, masks and ROIs are visible in it.
+-- created_at, published_at, version_id, and the numbers of frames, sources, masks and ROIs visible in it.
 WITH visible AS (
     SELECT version_id, frame_key FROM dataset_frames WHERE $dataset IS NULL OR dataset = $dataset
 ),

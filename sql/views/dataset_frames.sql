@@ -1,5 +1,5 @@
--- One row per frame visible in a version, inherited frames included. context_id falls back to the URI of the
--- frame's first source; read in order of position, then frame_key.
+-- One row per frame visible in a version, inherited frames included. Without a context_id of its own a frame has the URI of
+-- its first source. The order of the frames is that of position, then frame_key.
 CREATE OR REPLACE VIEW dataset_frames AS
 SELECT
     datasets.name AS dataset,
@@ -20,8 +20,8 @@ JOIN versions ON versions.dataset_id = datasets.dataset_id
 JOIN version_lineage ON version_lineage.version_id = versions.version_id
 JOIN frames ON frames.version_id = version_lineage.ancestor_id
 JOIN inputs ON inputs.input_id = frames.input_id
--- Names and id both, and a left join, for a filter on any of them then reaches the hidden frames too: an anti join
--- computes those of all versions.
+-- Joined on the names and the id, and by a left join, so that a filter on any of them reaches the hidden frames too: an anti
+-- join would compute those of all versions.
 LEFT JOIN (
     SELECT
         named_datasets.name AS dataset,

@@ -1,5 +1,5 @@
--- One row per visible frame and split of its version: the part that it is in. A frame that was added or replaced after the
--- split was made is in no part of it.
+-- One row per visible frame and split of its version: the part of the frame. A frame that was added or replaced after the
+-- split was made has no row.
 CREATE OR REPLACE VIEW frame_splits AS
 SELECT
     dataset_frames.dataset,

@@ -1,5 +1,5 @@
--- One row per version, mask id ('_all_' or one mask's) and value of its mask_labels: what a pixel value means.
--- Of two entries for one value the first counts.
+-- One row per version, mask id ('_all_' or one mask's) and value of its mask_labels, with the labels of the value.
+-- Of several entries for one value the first applies.
 CREATE OR REPLACE VIEW mask_labels AS
 SELECT
     datasets.name AS dataset,

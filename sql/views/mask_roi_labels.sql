@@ -1,5 +1,5 @@
--- One row per row of mask_rois, with value_labels: what the version's mask_labels say of the ROI's value,
--- the entry of that mask before the entry of '_all_'.
+-- One row per row of mask_rois, with value_labels: the labels of the ROI's value in the version's mask_labels,
+-- those of that mask before those of '_all_'.
 CREATE OR REPLACE VIEW mask_roi_labels AS
 SELECT mask_rois.*, coalesce(own_labels.labels, all_labels.labels) AS value_labels
 FROM mask_rois

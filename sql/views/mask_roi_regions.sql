@@ -1,25 +1,25 @@
--- One row per row of mask_rois, with the pixels of its value, or else of the ROI's own rle or poly: area NULL = not analysed or
--- unreadable, 0 = analysed and absent. coverage is 0..1; bbox and centroid are in pixels.
+-- One row per row of mask_rois, with the pixels of its value, or without one of the ROI's own rle or poly. area is NULL where the
+-- mask is not analysed or unreadable, 0 where no pixel has the value. coverage is 0..1; bbox and centroid are in pixels.
 CREATE OR REPLACE VIEW mask_roi_regions AS
 SELECT
     mask_rois.*,
-    CASE WHEN mask_rois.mask_value IS NULL THEN own.area WHEN mask_files.height > 0 THEN coalesce(found.area, 0) END
+    CASE WHEN mask_rois.mask_value IS NULL THEN own.area WHEN mask_files.height > 0 THEN coalesce(regions.area, 0) END
         AS area,
     CASE
         WHEN mask_rois.mask_value IS NULL THEN own.area / (CAST(own.height AS BIGINT) * own.width)
         WHEN mask_files.height > 0
-        THEN coalesce(found.area, 0) / (CAST(mask_files.height AS BIGINT) * mask_files.width)
+        THEN coalesce(regions.area, 0) / (CAST(mask_files.height AS BIGINT) * mask_files.width)
     END AS coverage,
-    CASE WHEN mask_rois.mask_value IS NULL THEN own.bbox ELSE found.bbox END AS bbox,
-    CASE WHEN mask_rois.mask_value IS NULL THEN own.centroid ELSE found.centroid END AS centroid
+    CASE WHEN mask_rois.mask_value IS NULL THEN own.bbox ELSE regions.bbox END AS bbox,
+    CASE WHEN mask_rois.mask_value IS NULL THEN own.centroid ELSE regions.centroid END AS centroid
 FROM mask_rois
 LEFT JOIN mask_files
     ON same_mask(mask_files.uri, mask_files."timestamp", mask_rois.mask_uri, mask_rois.mask."timestamp")
     AND mask_files.error IS NULL
-    -- A colour or a video has no single sample that one integer could stand for.
+    -- Masks in colour and videos have no single sample to compare one integer with.
     AND (len(mask_rois.mask_value) > 1 OR (mask_files.mode NOT LIKE 'rgb%' AND mask_files.mode NOT LIKE 'grey_alpha%' AND NOT mask_files.is_video))
-LEFT JOIN mask_region_values() AS found
-    ON found.mask_file_key = mask_files.mask_file_key AND found."value" = mask_rois.mask_value
+LEFT JOIN mask_region_values() AS regions
+    ON regions.mask_file_key = mask_files.mask_file_key AND regions."value" = mask_rois.mask_value
 LEFT JOIN (
     SELECT
         frame_key,

@@ -1,5 +1,5 @@
--- One row per ROI x source x mask it resolves to, in every version where its frame is visible. Where nothing
--- matched (matched_by = 'none') mask is NULL, so that no ROI disappears.
+-- One row per ROI x source x mask that it resolves to, in every version where its frame is visible. A ROI without a matching
+-- mask (matched_by = 'none') has a row whose mask is NULL, so that no ROI disappears.
 CREATE OR REPLACE VIEW mask_rois AS
 SELECT
     dataset_frames.dataset,
@@ -37,8 +37,8 @@ SELECT
     roi_masks.matched_by
 FROM dataset_frames
 JOIN roi_masks ON roi_masks.frame_key = dataset_frames.frame_key
--- The grouping is over a key: it changes nothing, but lets the optimizer drop the join where it is unused, as long
--- as no other outer join stands beside it.
+-- Grouping by a key changes nothing, but the optimizer then drops the join where its columns are not used, as long as there
+-- is no other outer join.
 LEFT JOIN (
     SELECT frame_key, roi_index, min(roi_id) AS roi_id, min(mask_id) AS mask_id, min(meta) AS meta
     FROM rois

@@ -1,5 +1,5 @@
--- One row per visible mask and mask_labels entry that applies to it: the entries of its own id, and those of
--- '_all_' for other values. The scheme in which ROIs carry no mask.
+-- One row per visible mask and entry of mask_labels that applies to it: the entries of its own id, and those of '_all_' for
+-- other values. For datasets whose ROIs name no masks.
 CREATE OR REPLACE VIEW mask_segments AS
 SELECT frame_masks.*, mask_labels."value", mask_labels.labels
 FROM frame_masks

@@ -1,5 +1,5 @@
--- One row per version: its parents and children by name, its depth along first parents (0 for a root), and its place
--- in a drawing of the dataset's tree, which is in order of dataset, then tree_order.
+-- One row per version: its parents and children by name, its depth along first parents (0 for a root), and tree, its line in
+-- a drawing of the dataset's versions, whose lines are in the order of dataset, then tree_order.
 CREATE OR REPLACE VIEW version_tree AS
 WITH RECURSIVE placed AS (
     SELECT version_id, 0 AS depth, [version_id] AS tree_order

@@ -1,4 +1,4 @@
--- The frames in hashed_frames that are no longer what was ingested, into altered_frames.
+-- One row per frame of hashed_frames that differs from the ingested frame, into altered_frames: version_id, frame_id.
 INSERT INTO altered_frames
 SELECT frames.version_id, frames.frame_id
 FROM hashed_frames

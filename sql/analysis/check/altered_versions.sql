@@ -1,5 +1,5 @@
--- The published versions of $version_ids whose hash is no longer that of their parents' hashes, of what they save and of their
--- metadata, as publishing takes it: into altered_frames, for the version as a whole.
+-- One row per published version of $version_ids whose content_hash differs from the hash that publishing would take now, of
+-- its parents' hashes, its frames and shadows and its metadata, into altered_frames: version_id; frame_id is NULL.
 INSERT INTO altered_frames
 SELECT versions.version_id, NULL
 FROM versions

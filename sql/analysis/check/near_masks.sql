@@ -1,6 +1,6 @@
--- One row per two masks that may be nearly the same: uri_a, timestamp_a, uri_b, timestamp_b. They are in frames of two splits of a
--- version, or of two versions of which neither inherits from the other, one of them of $version_ids; of equal size and the same
--- colours, and their areas leave room for an IoU of near_iou. Of each mask the five likeliest.
+-- One row per two masks that may be nearly equal: uri_a, timestamp_a, uri_b, timestamp_b. Their frames are in two splits of a
+-- version, or in two versions of which neither inherits from the other, one of them of $version_ids; their sizes and colours are
+-- equal, and their areas leave room for an IoU of near_iou. At most five rows per mask, those with the highest possible IoU.
 WITH analysed AS (
     SELECT
         mask_files.mask_file_key,
@@ -29,14 +29,14 @@ WITH analysed AS (
         ON described.mask_file_key = mask_files.mask_file_key
     WHERE mask_files.error IS NULL AND NOT coalesce(mask_files.is_lossy, false)
 ),
-places AS (
+placed AS (
     SELECT
         frame_masks.version_id,
         frame_masks.frame_id,
         analysed.*,
         json_extract_string(dataset_frames.meta, check_settings.split_key) AS split,
         check_settings.near_iou,
-        -- Areas of which the smaller is at least near_iou of the larger are in one step or in neighbouring ones.
+        -- Where the smaller of two areas is at least near_iou of the larger, their steps are equal or neighbours.
         CAST(floor(ln(analysed.foreground) / -ln(check_settings.near_iou)) AS BIGINT) AS step
     FROM frame_masks
     JOIN analysed
@@ -46,7 +46,7 @@ places AS (
     CROSS JOIN check_settings
     WHERE check_settings.near_iou > 0 AND check_settings.near_iou < 1
 ),
-apart AS (
+unrelated_versions AS (
     SELECT one.version_id, other.version_id AS other_version_id
     FROM versions AS one
     JOIN versions AS other ON other.version_id <> one.version_id
@@ -54,7 +54,7 @@ apart AS (
         ON (lineage.version_id = one.version_id AND lineage.ancestor_id = other.version_id)
         OR (lineage.version_id = other.version_id AND lineage.ancestor_id = one.version_id)
 ),
-fitting AS (
+candidates AS (
     SELECT DISTINCT
         one.uri AS uri_a,
         one."timestamp" AS timestamp_a,
@@ -63,10 +63,10 @@ fitting AS (
         one.near_iou,
         list_sum(list_transform(
             list_zip(one.areas, other.areas, range(len(one.areas))),
-            lambda each: CASE WHEN each[3] = one.background THEN 0 ELSE least(each[1], each[2]) END
-        )) / greatest(one.foreground, other.foreground) AS at_most
-    FROM (SELECT *, unnest([step - 1, step, step + 1]) AS near_step FROM places) AS one
-    JOIN places AS other
+            lambda region: CASE WHEN region[3] = one.background THEN 0 ELSE least(region[1], region[2]) END
+        )) / greatest(one.foreground, other.foreground) AS highest_iou
+    FROM (SELECT *, unnest([step - 1, step, step + 1]) AS near_step FROM placed) AS one
+    JOIN placed AS other
         ON other.height = one.height
         AND other.width = one.width
         AND other.step = one.near_step
@@ -74,15 +74,16 @@ fitting AS (
         AND other.mask_file_key > one.mask_file_key
         AND other.pixel_hash <> one.pixel_hash
         AND other.frame_id <> one.frame_id
-    LEFT JOIN apart ON apart.version_id = one.version_id AND apart.other_version_id = other.version_id
-    WHERE (apart.version_id IS NOT NULL OR (one.version_id = other.version_id AND one.split <> other.split))
+    LEFT JOIN unrelated_versions AS unrelated
+        ON unrelated.version_id = one.version_id AND unrelated.other_version_id = other.version_id
+    WHERE (unrelated.version_id IS NOT NULL OR (one.version_id = other.version_id AND one.split <> other.split))
         AND (
             one.version_id IN (SELECT unnest($version_ids))
             OR other.version_id IN (SELECT unnest($version_ids))
         )
 )
 SELECT uri_a, timestamp_a, uri_b, timestamp_b
-FROM fitting
-WHERE at_most >= near_iou
-QUALIFY row_number() OVER (PARTITION BY uri_a, timestamp_a ORDER BY at_most DESC, uri_b, timestamp_b) <= 5
+FROM candidates
+WHERE highest_iou >= near_iou
+QUALIFY row_number() OVER (PARTITION BY uri_a, timestamp_a ORDER BY highest_iou DESC, uri_b, timestamp_b) <= 5
 ORDER BY uri_a, timestamp_a, uri_b, timestamp_b;

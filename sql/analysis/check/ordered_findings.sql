@@ -1,6 +1,6 @@
--- The findings, worst first.
+-- One row per finding, worst first.
 SELECT *
-FROM found
+FROM checked_findings
 ORDER BY
     CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END,
     "check",

@@ -1,5 +1,5 @@
--- What turns JSON values into columns. A column reproduces a JSON value when writing it out again gives the
--- same text; every value that a column does not reproduce is kept in extra.
+-- Macros that turn JSON values into columns. A column reproduces a JSON value if it is written as the same text again; every
+-- value that its column does not reproduce is kept in extra.
 
 -- The text of a JSON string, or of a number that is used as an id; NULL for anything else.
 CREATE OR REPLACE TEMP MACRO text_or_number(json_value) AS

@@ -1,5 +1,5 @@
--- The members of a JSON object except those with the given keys (NULLs among them name none), on one line; NULL where
--- none is left. An object with duplicate keys comes back whole, to be found by faults.sql.
+-- The members of a JSON object without those of some keys (NULLs among the keys are ignored), on one line; NULL if none is
+-- left. An object with duplicate keys stays whole; faults.sql reports it.
 CREATE OR REPLACE TEMP MACRO without_keys(json_object, dropped_keys) AS
     nullif(
         CASE
@@ -10,7 +10,7 @@ CREATE OR REPLACE TEMP MACRO without_keys(json_object, dropped_keys) AS
         '{}'
     );
 
--- A JSON object with one member more, both of which may be NULL.
+-- A JSON object with one more member; either may be NULL.
 CREATE OR REPLACE TEMP MACRO with_member(json_object, member_name, member_value) AS
     CAST(
         CASE
@@ -21,7 +21,7 @@ CREATE OR REPLACE TEMP MACRO with_member(json_object, member_name, member_value)
         AS JSON
     );
 
--- One member of a JSON object as text, NULL where there is none or extra holds it verbatim.
+-- One member of a JSON object as text; NULL without a value, or if extra holds it verbatim.
 CREATE OR REPLACE TEMP MACRO member(member_name, json_value, extra) AS
     CASE
         WHEN json_value IS NOT NULL AND (extra IS NULL OR NOT json_exists(extra, '$.' || member_name))

@@ -1,18 +1,16 @@
--- One row, version $version_id: dataset, version, status, comment, metadata, and the ids and names of its parents.
+-- One row, version $version_id: dataset, version, status, comment, metadata, and the names of its parents.
 SELECT
     datasets.name AS dataset,
     versions.name AS version,
     versions.status,
     versions.comment,
     versions.metadata,
-    coalesce(parents.ids, []) AS parent_ids,
     coalesce(parents.names, []) AS parent_names
 FROM versions
 JOIN datasets USING (dataset_id)
 LEFT JOIN (
     SELECT
         version_parents.version_id,
-        list(version_parents.parent_id ORDER BY version_parents.position) AS ids,
         list(parents.name ORDER BY version_parents.position) AS names
     FROM version_parents
     JOIN versions AS parents ON parents.version_id = version_parents.parent_id

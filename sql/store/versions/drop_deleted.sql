@@ -1,4 +1,4 @@
--- The frames of $frame_ids that version $version_id saves itself.
+-- One row per frame of $frame_ids that version $version_id itself saves, into dropped_frames.
 INSERT INTO dropped_frames
 SELECT frame_key
 FROM dataset_frames

@@ -1,5 +1,5 @@
--- One row per frame of an ancestor of version $version_id that no parent shows, or only a later one than another that
--- shows the same frame_id.
+-- One row per frame of an ancestor of version $version_id that is visible in no parent, or whose frame_id is visible as
+-- another frame in an earlier parent.
 CREATE OR REPLACE TEMP TABLE hidden_frames AS
 WITH shown AS (
     SELECT arg_min(dataset_frames.frame_key, version_parents.position) AS frame_key

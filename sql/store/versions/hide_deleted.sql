@@ -1,4 +1,4 @@
--- The frames of $frame_ids that version $version_id inherits.
+-- One row per frame of $frame_ids that version $version_id inherits, into hidden_frames.
 INSERT INTO hidden_frames
 SELECT frame_key
 FROM dataset_frames

@@ -1,4 +1,4 @@
--- The lineage of version $version_id: itself, and each ancestor of its parents at the least distance.
+-- One row per ancestor of version $version_id, itself included, at the shortest distance, into version_lineage.
 INSERT INTO version_lineage
 SELECT $version_id, ancestor_id, min(rank), bool_and(hides)
 FROM (

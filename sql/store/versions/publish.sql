@@ -1,5 +1,5 @@
--- Publishes version $version_id under the hash of what it saves: its parents' hashes, its frames and where they
--- stand, what it shadows, its metadata.
+-- Publishes version $version_id with the hash of its content: its parents' hashes, its frames and their positions, its shadows
+-- and its metadata.
 UPDATE versions
 SET
     status = 'published',

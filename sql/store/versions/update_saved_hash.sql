@@ -1,5 +1,5 @@
--- Brings the saved_hash of version $version_id up to date with its frames from $first_frame_key on, which are new, with
--- dropped_frames and with hidden_frames.
+-- Brings the saved_hash of version $version_id up to date: adds its new frames, from $first_frame_key on, and hidden_frames,
+-- and removes dropped_frames.
 UPDATE versions
 SET saved_hash = CAST(xor(
     CAST(saved_hash AS UHUGEINT),

@@ -1,5 +1,5 @@
--- One row per visible mask and value that a ROI or the version's mask_labels declare for it; one that both declare, or two
--- ROIs, is there twice.
+-- One row per visible mask, value and declaration of it: by a ROI (by_roi) or by the version's mask_labels. A value that
+-- several declare has several rows.
 CREATE OR REPLACE VIEW version_declared_values AS
 SELECT
     dataset,

@@ -1,6 +1,6 @@
--- One row per analysed mask of a version with pixels that no ROI and no mask_labels entry explains, where something is declared
--- for it: count is of those pixels, value the commonest of them, check the cause where it is known. Also values that are
--- declared and absent from masks without such pixels.
+-- One row per analysed mask of a version for which values are declared and that has others, which no ROI and no entry of
+-- mask_labels declares: count is their pixels, value the commonest of them, check the cause if it is known. Also one row per
+-- declared value that is absent from a mask without undeclared ones.
 CREATE OR REPLACE VIEW version_faults_colours AS
 -- One row per analysed mask for which something is declared, with what the declared values have in common.
 WITH declared_masks AS (
@@ -56,7 +56,7 @@ declared_values AS (
     FROM version_declared_values
     WHERE mask_uri IN (SELECT uri FROM mask_files WHERE error IS NULL)
 ),
--- One row per stored value of those masks, but of lossy files.
+-- One row per stored value of those masks, without lossy files.
 regions AS (
     SELECT
         declared_masks.version_id,

@@ -1,5 +1,5 @@
--- One row per finding about the files of a version: masks and sources that are missing, cut off or unreadable, that are not of
--- the declared kind or size, that are turned otherwise than their source; and published versions that were altered since.
+-- One row per finding about the files of a version: masks and images that are missing, cut off, unreadable, of another type or
+-- size than declared, or turned by EXIF while their counterpart is not; and published versions that have been altered.
 CREATE OR REPLACE VIEW version_faults_files AS
 -- One row per visible frame and image file of it, of a source or a mask.
 WITH images AS (
@@ -36,7 +36,7 @@ WITH images AS (
     WHERE image.uri IS NOT NULL
 ),
 -- One row per version and image file that cannot be read, with the error and its kind. The error of the header comes first:
--- what a decoder reports of a missing end depends on the decoder.
+-- what is reported of a missing end depends on the decoder.
 faulty_images AS (
     SELECT
         dataset,
@@ -126,7 +126,7 @@ missized_images AS (
         )
     GROUP BY images.dataset, images.version, images.version_id, images.kind, images.uri, images.width, images.height
 ),
--- One row per mask that is turned otherwise than its source or of another size.
+-- One row per mask of another EXIF orientation or size than its source.
 misfitting_masks AS (
     SELECT
         sized_masks.* EXCLUDE (source_uri, source_width, source_height),

@@ -1,5 +1,5 @@
--- One row per finding about what the values of a version's masks mean: ROIs that resolve to no mask, or by a rule that is none of
--- their own saying; labels that are never used or contradict each other; regions without pixels or with few.
+-- One row per finding about the meaning of the values of a version's masks: ROIs that resolve to no mask, or to one that they do
+-- not name; labels that are unused or contradict each other; regions with no pixels or few.
 CREATE OR REPLACE VIEW version_faults_meaning AS
 -- One row per mask and value of mask_labels that it has.
 WITH segment_regions AS (

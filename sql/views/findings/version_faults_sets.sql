@@ -1,7 +1,7 @@
--- One row per finding about a version as a set: masks that are there twice, in two splits, or in another version under another
--- frame; frames of one context in two splits; how much there is of each label.
+-- One row per finding about a version as a whole: masks that occur twice, in two splits, or under another frame in another
+-- version; frames of one context in two splits; the share of each label in the pixels.
 CREATE OR REPLACE VIEW version_faults_sets AS
--- One row per analysed mask of more than one value: that two empty ones are equal means nothing.
+-- One row per analysed mask of more than one value; masks of one value, such as empty ones, are often equal.
 WITH filled_masks AS (
     SELECT
         frame_masks.dataset,
@@ -55,9 +55,9 @@ equal_masks AS (
     LEFT JOIN splits ON splits.version_id = filled_masks.version_id AND splits.frame_key = filled_masks.frame_key
     GROUP BY filled_masks.dataset, filled_masks.version, filled_masks.version_id, filled_masks.pixel_hash
 ),
--- One row per two compared masks that are nearly equal: how much of all but the commonest value of the first is the same.
+-- One row per two compared masks that are nearly equal, with the IoU of all but the commonest value of the first.
 near_pairs AS (
-    SELECT mask_pairs.mask_pair_key, uri_a, timestamp_a, fingerprint_a, uri_b, timestamp_b, fingerprint_b, overlap.iou
+    SELECT uri_a, timestamp_a, fingerprint_a, uri_b, timestamp_b, fingerprint_b, overlap.iou
     FROM mask_pairs
     JOIN (
         SELECT
@@ -76,7 +76,7 @@ near_pairs AS (
         ON overlap.mask_pair_key = mask_pairs.mask_pair_key
     WHERE mask_pairs.error IS NULL AND overlap.iou >= (SELECT near_iou FROM check_settings)
 ),
--- One row per mask and nearly equal mask of another frame; each of the two is the first once.
+-- One row per mask and nearly equal mask of another frame, and one for the same two the other way round.
 near_masks AS (
     SELECT
         one.dataset,
@@ -96,7 +96,7 @@ near_masks AS (
     FROM (
         FROM near_pairs
         UNION ALL
-        SELECT mask_pair_key, uri_b, timestamp_b, fingerprint_b, uri_a, timestamp_a, fingerprint_a, iou FROM near_pairs
+        SELECT uri_b, timestamp_b, fingerprint_b, uri_a, timestamp_a, fingerprint_a, iou FROM near_pairs
     ) AS near_pairs
     JOIN filled_masks AS one
         ON same_mask(one.mask_uri, one."timestamp", near_pairs.uri_a, near_pairs.timestamp_a)

@@ -1,5 +1,5 @@
--- One row per finding of all checks: what is wrong (error), likely wrong (warning) or good to know (note) about a version. Before
--- 'masksdb check' has read the files there are only those that need no pixels. docs/checks.md says what each means.
+-- One row per finding of any check: an error, something likely wrong (warning), or something good to know (note) in a version.
+-- docs/checks.md explains the checks. Those of files and pixels have rows once 'masksdb check' has read the files.
 CREATE OR REPLACE VIEW version_findings AS
 SELECT * FROM version_faults_files
 UNION ALL

@@ -1,4 +1,4 @@
--- Keeps those of $small_region, $split_key and $near_iou that are not NULL.
+-- One row, check_settings: $small_region, $split_key and $near_iou, where they are not NULL.
 UPDATE check_settings
 SET
     small_region = coalesce($small_region, small_region),
