@@ -53,9 +53,10 @@ def connect(
 
     Args:
         path: the file, or ``:memory:``.
-        read_only: refuse writes, so that other processes may read at the same time.
-        create: make the file, or masksdb's tables in it, where there is none.
-        decode_errors: whether a mask that cannot be read is an error in a query, or NULL and counted.
+        read_only: refuse writes, so that other processes can read at the same time.
+        create: create the file, or the tables of masksdb in it, if they do not exist.
+        decode_errors: ``raise`` makes a mask that cannot be read an error of the query, ``null`` makes it NULL and
+            counts it.
 
     Returns:
         The open database; use it in a ``with`` statement, or call :meth:`Database.close`.
@@ -63,7 +64,7 @@ def connect(
     Raises:
         DatabaseLockedError: another process has the file open for writing.
         SchemaVersionError: the file is from a newer masksdb.
-        NotFoundError: no such file, and ``read_only`` or not ``create``.
+        NotFoundError: the file does not exist, and ``read_only`` is set or ``create`` is not.
 
     >>> with connect(":memory:") as db:
     ...     print(db.ingest([{"id": "a", "sources": []}], dataset="cars", version="v1"))
@@ -97,17 +98,17 @@ class Database:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection; take a ``cursor()`` of it for work beside other queries."""
+        """The DuckDB connection; take a ``cursor()`` of it to run a query while another is being read."""
         self._engine.add_functions()
         return self._engine.connection
 
     @property
     def decode_failures(self) -> int:
-        """How many masks could not be read so far, where that gives NULL."""
+        """How many masks could not be read so far, with ``decode_errors="null"``."""
         return self._engine.mask_reads.failures
 
     def close(self) -> None:
-        """Close the database; the file itself is closed when nobody in this process uses it any more."""
+        """Close the database; the file is closed when its last user in this process closes it."""
         if not self._closed:
             self._closed = True
             self._engine.close()
@@ -116,7 +117,7 @@ class Database:
         """The result of a query, as a DuckDB relation.
 
         Args:
-            query: SQL text, with ``$name`` or ``?`` where values go.
+            query: SQL text, with ``$name`` or ``?`` in place of values.
             parameters: the values, by name or in order.
 
         Raises:
@@ -131,23 +132,23 @@ class Database:
             return self._engine.cursor().sql(query, params=parameters)
 
     def run_script(self, script: str, parameters: Mapping[str, Any] | None = None) -> Iterator[duckdb.DuckDBPyRelation]:
-        """The results of the statements of a script, one after the other.
+        """Run the statements of a script in order, and iterate over the results of those that have one.
 
         Args:
             script: SQL statements, separated by ``;``.
-            parameters: values by name; each statement gets those that it names.
+            parameters: values by name; a statement gets the values that it names.
 
         Raises:
-            QueryError: DuckDB refuses a statement; those before it have run.
+            QueryError: DuckDB refuses a statement; the statements before it have run.
         """
         self._engine.add_functions()
         cursor = self._engine.cursor()
-        given = dict(parameters or {})
+        values = dict(parameters or {})
         with self._engine.errors():
-            for each in cursor.extract_statements(script):
-                values = {name: given[name] for name in each.named_parameters if name in given}
-                result = cursor.sql(without_end(each.query), params=values or None)
-                if result is not None and each.type.name not in SILENT_STATEMENTS:
+            for parsed in cursor.extract_statements(script):
+                named = {name: values[name] for name in parsed.named_parameters if name in values}
+                result = cursor.sql(without_end(parsed.query), params=named or None)
+                if result is not None and parsed.type.name not in SILENT_STATEMENTS:
                     yield result
 
     def ingest(
@@ -189,16 +190,16 @@ class Database:
         Args:
             out: the file, ``-`` for standard output; or a folder that is new or empty.
             dataset: name of the dataset.
-            version: name of the version; None is the newest draft, else the newest published.
+            version: name of the version; None is the newest draft, else the newest published version.
             format: ``frames``, or a layout that ``masksdb formats`` lists.
-            masks: ids of the masks whose ROIs are written; needed where they live in several.
+            masks: ids of the masks whose ROIs are written; needed if ROIs are in masks of several ids.
             with_images: copy the images too.
             refuse_loss: write nothing if anything would be lost.
-            polygons: write polygons in place of run lengths (``coco``).
+            polygons: write polygons instead of run lengths (``coco``).
 
         Returns:
-            How many frames were written (see :func:`masksdb.exchange.export_frames.export`); of another layout what
-            was lost on the way (see :func:`masksdb.exchange.export_layout.convert`).
+            For ``frames`` the number of frames written (see :func:`masksdb.exchange.export_frames.export`); for another
+            layout the report of what the export loses (see :func:`masksdb.exchange.export_layout.convert`).
         """
         if format == FRAMES:
             check_options(format, polygons=polygons)
@@ -243,7 +244,11 @@ class Database:
         project: str | None = None,
         raise_if_exists: bool = False,
     ) -> Dataset:
-        """A dataset, made with an empty draft ``Current`` where there is none of that name; tags are added to it."""
+        """The dataset of that name, created with an empty draft ``Current`` if it does not exist; tags are added to it.
+
+        Raises:
+            UsageError: it exists and ``raise_if_exists`` is set.
+        """
         with self._engine.transaction() as cursor:
             dataset_id = datasets.create_dataset(
                 cursor,
@@ -261,7 +266,7 @@ class Database:
             datasets.delete_dataset(cursor, dataset, with_versions=delete_all_versions, force=force)
 
     def version(self, dataset: str, version: str | None = None) -> DatasetVersion:
-        """A version of a dataset; None is the newest draft, else the newest published.
+        """A version of a dataset; None is the newest draft, else the newest published version.
 
         Raises:
             NotFoundError: no such dataset or version.
@@ -277,10 +282,12 @@ class Database:
         comment: str | None = None,
         raise_if_exists: bool = False,
     ) -> DatasetVersion:
-        """A draft that inherits from published parents, made (with its dataset) where there is none of that name.
+        """The version of that name, created as a draft that inherits from published parents if it does not exist.
+
+        Its dataset is created too if needed.
 
         Raises:
-            UsageError: a parent is a draft, or there is a version of that name and ``raise_if_exists``.
+            UsageError: a parent is a draft, or the version exists and ``raise_if_exists`` is set.
             NotFoundError: no such parent.
         """
         with self._engine.transaction() as cursor:
@@ -297,13 +304,13 @@ class Database:
         publish_name: str | None = None,
         child_name: str | None = None,
     ) -> DatasetVersion:
-        """Publish a draft and go on in a child of it; see :meth:`masksdb.DatasetVersion.create_snapshot`."""
+        """Publish a draft and continue in a child of it; see :meth:`masksdb.DatasetVersion.create_snapshot`."""
         with self._engine.transaction() as cursor:
             child = versions.create_snapshot(cursor, dataset, version, publish_name=publish_name, child_name=child_name)
         return DatasetVersion(self._engine, child.version_id)
 
     def changes(self, dataset: str, from_version: str, to_version: str) -> VersionChanges:
-        """What differs between two versions of a dataset; see :func:`masksdb.store.changes.version_changes`."""
+        """The differences between two versions of a dataset; see :func:`masksdb.store.changes.version_changes`."""
         return version_changes(self._engine, dataset, from_version, to_version)
 
     def read_mask(self, mask: MaskLike) -> npt.NDArray[Any]:
@@ -315,18 +322,18 @@ class Database:
     def iter_masks(
         self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None
     ) -> Iterator[tuple[dict[str, Any], npt.NDArray[Any]]]:
-        """The rows of a query that has a column ``mask``, each with the pixels of its mask, a few at a time in memory.
+        """Iterate over the rows of a query with a column ``mask`` and their pixels, a few masks in memory at once.
 
         Raises:
             UsageError: the query has no column ``mask``.
-            MaskDecodeError: a mask cannot be read (unless ``decode_errors="null"``: then its row is left out, counted).
+            MaskDecodeError: a mask cannot be read (with ``decode_errors="null"`` its row is left out and counted).
         """
         from masksdb.pixels.read import iter_masks
 
         return iter_masks(self._engine.mask_reads, self.sql(query, parameters))
 
     def map_media(self, prefix: str, target: str) -> None:
-        """From now on read what begins with ``prefix`` from ``target``; the longest prefix counts, once."""
+        """Read URIs that start with ``prefix`` from ``target``; the longest matching prefix is replaced, once."""
         self._engine.map_prefix(prefix, target)
 
     def analyze(
@@ -338,7 +345,7 @@ class Database:
         tolerance: int = LOSSY_TOLERANCE,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> AnalyzeReport:
-        """Read all masks once and keep what is in them in tables; see :func:`masksdb.analysis.analyze.analyze`."""
+        """Read all masks once and store their values in tables; see :func:`masksdb.analysis.analyze.analyze`."""
         from masksdb.analysis.analyze import analyze
 
         return analyze(self._engine, dataset, version, with_rle=with_rle, tolerance=tolerance, progress=progress)
@@ -383,7 +390,7 @@ class Database:
         mask: str | None = None,
         opacity: float = OPACITY,
     ) -> Image:
-        """A picture of frames under their masks, to ``save()`` or show; see :func:`masksdb.analysis.render.render`."""
+        """A picture of frames with their masks, to ``save()`` or show; see :func:`masksdb.analysis.render.render`."""
         from masksdb.analysis.render import render
 
         return render(self._engine, frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity)
@@ -411,14 +418,13 @@ class Database:
         davis_frames: Literal["inner", "all"] = "inner",
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Evaluation:
-        """How well the masks of one version fit those of another, both as ``DATASET/VERSION``.
+        """Compare the masks of one version with those of another, both named as ``DATASET/VERSION``.
 
-        The parameters are those of :class:`masksdb.analysis.scores.Options`, which says what each does; definitions of
-        the figures: docs/evaluation.md.
+        The parameters are explained at :class:`masksdb.analysis.scores.Options`, the figures in docs/evaluation.md.
 
         Raises:
             NotFoundError: no such dataset or version.
-            UsageError: the masks to compare are not clear, or frames, masks or sizes do not fit.
+            UsageError: it is not clear which masks to compare, or frames, masks or sizes do not match.
             MaskDecodeError: a mask cannot be read.
         """
         from masksdb.analysis.evaluate import evaluate
@@ -445,7 +451,7 @@ class Database:
         return evaluate(self._engine, truth, prediction, options, progress)
 
     def versions(self, dataset: str | None = None) -> duckdb.DuckDBPyRelation:
-        """One row per version with its status and how many frames, sources, masks and ROIs are visible in it.
+        """One row per version, with its status and its numbers of visible frames, sources, masks and ROIs.
 
         Raises:
             NotFoundError: no such dataset.
@@ -465,17 +471,17 @@ class Database:
         size: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> FrameArrays:
-        """The images of a query and their class masks as numpy arrays, by index.
+        """The images of a query with their class masks as numpy arrays, by index.
 
         Args:
-            query: SQL with a row for each region: ``source_uri``, the image; ``class``, a number; ``mask`` and
+            query: SQL with one row per region: ``source_uri``, the image; ``class``, a number; ``mask`` and
                 ``mask_value``, or ``rle`` or ``poly``. More columns: :func:`masksdb.training.arrays.query_arrays`.
-            parameters: values of the query, by name or in order.
-            void: the number of pixels that no label explains, or one whose number is negative.
-            images: read the image too, not the class mask alone.
+            parameters: the values of the query, by name or in order.
+            void: the number of pixels without a class, or with a class whose number is negative.
+            images: read the image too, not only the class mask.
             crop: (height, width) at a random place, or (x, y, height, width).
-            size: (height, width) that the image or its crop is scaled to; each pixel is the nearest one of before.
-            seed: what random crops follow from, beside the epoch and the index of the frame.
+            size: (height, width) that the image or its crop is scaled to, by taking the nearest pixels.
+            seed: the seed of random crops, combined with the epoch and the index of the frame.
 
         Raises:
             UsageError: a column is missing or of another type.
@@ -498,7 +504,7 @@ class Database:
         size: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> TorchFrames:
-        """What :meth:`arrays` gives as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
+        """The result of :meth:`arrays` as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
 
         Raises:
             UsageError: torch is not installed, or a column is missing or of another type.
@@ -516,19 +522,19 @@ class Database:
         balance: bool = False,
         name: str = SPLIT_NAME,
     ) -> SplitReport:
-        """Divide frames among parts without tearing groups apart; see :func:`masksdb.training.splits.split`.
+        """Divide frames among parts and keep groups together; see :func:`masksdb.training.splits.split`.
 
         Args:
             dataset: name of the dataset.
-            version: name of the version; None is the newest draft, else the newest published.
-            parts: the share of each part, whose sum is 1.
+            version: name of the version; None is the newest draft, else the newest published version.
+            parts: the share of every part; the shares sum up to 1.
             by: SQL over a frame, such as ``frame_meta.city``; frames with the same value stay together.
-            seed: what the order of the groups follows from.
-            balance: also give each part its share of the pixels of each class; the masks must have been analysed.
-            name: what the split is called.
+            seed: the seed of the order of the groups.
+            balance: also give every part its share of the pixels of every class; the masks must have been analysed.
+            name: the name of the split.
 
         Raises:
-            UsageError: the shares do not sum up to 1, or ``balance`` and no mask has been analysed.
+            UsageError: the shares do not sum up to 1, or ``balance`` is set and no mask has been analysed.
             NotFoundError: no such dataset or version.
             QueryError: ``by`` is refused.
         """

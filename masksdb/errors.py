@@ -1,16 +1,16 @@
 """The errors of masksdb, all in one tree.
 
     MasksDBError
-    ├── IngestError             an input record or file that is not what it should be
+    ├── IngestError             an input record or file that is not valid
     ├── NotFoundError           no dataset, version or frame of that name; also a ValueError
     ├── VersionPublishedError   a write to a published version; also a ValueError
-    ├── UsageError              a call that contradicts itself or what is there; also a ValueError
+    ├── UsageError              a call with arguments that are not valid or conflict; also a ValueError
     ├── MaskDecodeError         a mask file that cannot be read
     ├── SchemaVersionError      a file from another version of masksdb
     ├── UnsupportedFormatError  a format, or a use of it, that masksdb does not know
     ├── DatabaseLockedError     the file is open for writing elsewhere
     ├── QueryError              SQL that DuckDB refuses
-    └── LossRefusedError        an export that would lose something, where that is refused
+    └── LossRefusedError        an export that would lose something and was asked to refuse it
 
 Every message is one sentence: where, what was found, what was expected, what to do.
 """
@@ -85,7 +85,7 @@ class VersionPublishedError(MasksDBError, ValueError):
 
 
 class UsageError(MasksDBError, ValueError):
-    """A call that contradicts itself, or what is there: a name taken, a parent that is not published."""
+    """A call with arguments that are not valid or conflict: a name that is taken, a parent that is a draft."""
 
 
 class MaskDecodeError(MasksDBError):
@@ -119,10 +119,10 @@ class QueryError(MasksDBError):
 
 
 class LossRefusedError(MasksDBError):
-    """An export that would lose something, where that was not wanted.
+    """An export that would lose something and was asked to refuse it.
 
     Attributes:
-        report: what it would lose, a ``LossReport``.
+        report: the ``LossReport`` of what it would lose.
     """
 
     def __init__(self, report: Any) -> None:

@@ -152,7 +152,7 @@ def _write_tables(evaluation: Evaluation) -> None:
 
 
 def _write_definitions(definitions: Mapping[str, tuple[str, str]]) -> None:
-    """What each figure is, under how it was counted, which is the same for many; with a blank line before the next."""
+    """The definitions of the figures, grouped by how they are counted, and a blank line."""
     width = max(map(len, definitions))
     for how in dict.fromkeys(how for _, how in definitions.values()):
         click.echo(f"{how}:")
@@ -163,7 +163,7 @@ def _write_definitions(definitions: Mapping[str, tuple[str, str]]) -> None:
 
 
 def _write_table(rows: Sequence[Mapping[str, Any]], without: Iterable[str] = ()) -> None:
-    """Rows as a table, with a blank line before the next."""
+    """Rows as a table, and a blank line."""
     if rows:
         names = [name for name in rows[0] if name not in without]
         is_numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in names]

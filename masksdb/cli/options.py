@@ -43,7 +43,7 @@ def version_option(command: Command) -> Command:
 
 
 def format_option(formats: Sequence[str], text: str = "How the rows are written.") -> Callable[[Command], Command]:
-    """``--format``, which takes one of some names, the first of them unless it is given."""
+    """``--format``, which takes one of some names; the first is the default."""
     choice = click.Choice(formats)
     return click.option("--format", "format_", type=choice, default=formats[0], show_default=True, help=text)
 

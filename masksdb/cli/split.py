@@ -70,10 +70,11 @@ def split(
     masksdb split cars.duckdb --dataset cars --by frame_meta.city --parts train=0.9,val=0.1 --balance --name by_city
     """
     with masksdb.connect(db, create=False) as database:
-        made = database.split(dataset, version, parts, by=by, seed=seed, balance=balance, name=name)
+        report = database.split(dataset, version, parts, by=by, seed=seed, balance=balance, name=name)
     rows = [
-        (each.name, f"{each.groups}", f"{each.frames}", f"{each.share:.4f}", f"{each.wanted:g}") for each in made.parts
+        (part.name, f"{part.groups}", f"{part.frames}", f"{part.share:.4f}", f"{part.wanted:g}")
+        for part in report.parts
     ]
     columns = ("part", "groups", "frames", "share", "wanted")
     write_table(columns, rows, [name != "part" for name in columns], sys.stdout)
-    click.echo(str(made), err=True)
+    click.echo(str(report), err=True)
