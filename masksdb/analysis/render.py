@@ -5,11 +5,9 @@ Masks and images are scaled by leaving out or repeating pixels, never by mixing 
 
 from __future__ import annotations
 
-import colorsys
 import contextlib
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from masksdb.analysis.settings import OPACITY
 from masksdb.errors import MaskDecodeError, MasksDBError, NotFoundError, UsageError
 from masksdb.pixels import rle
+from masksdb.pixels.colours import Colour
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef, nearest_places
 from masksdb.pixels.painting import Layer, layer_of_run_lengths, no_places, topmost
@@ -27,6 +26,7 @@ from masksdb.pixels.read import read_images
 from masksdb.pixels.selection import select
 from masksdb.pixels.settings import LOSSY_TOLERANCE
 from masksdb.store.engine import Engine
+from masksdb.store.labels import version_labels
 from masksdb.store.sql import statement
 from masksdb.store.versions import find_version, missing_frame
 
@@ -36,12 +36,6 @@ SMALL, TILE, LARGE = 320, 640, 4096
 _MARGIN, _TEXT, _SWATCH = 12, 15, 14
 
 _PAPER, _INK, _NEUTRAL = (255, 255, 255), (20, 20, 20), (52, 54, 58)
-
-_HUES = (0, 28, 52, 80, 125, 160, 182, 205, 235, 275, 305, 335)
-
-_UNLABELLED = "(no label)"
-
-_NO_CLASS = (_UNLABELLED, "background", "void", "unlabeled", "unlabelled", "ignore")
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -72,7 +66,7 @@ class _Region(NamedTuple):
 
     @property
     def label(self) -> str:
-        return _label(self.labels)
+        return ", ".join(self.labels or []) or "unlabelled"
 
 
 @dataclass(frozen=True)
@@ -108,33 +102,6 @@ class _Top(NamedTuple):
     opacity: npt.NDArray[np.float32]
 
 
-def label_colours(labels: Iterable[str]) -> dict[str, tuple[int, int, int]]:
-    """A colour for each of a version's labels, red, green and blue, 0..255.
-
-    A label's hue follows from its name, so it stays the same from version to version unless a label before it in the
-    alphabet has that hue. Labels such as ``void`` are grey. Once all hues are used, further labels get paler and then
-    darker ones.
-
-    >>> label_colours(["car", "person", "void"])
-    {'car': (174, 0, 160), 'person': (242, 0, 101), 'void': (128, 128, 128)}
-    """
-    colours: dict[str, tuple[int, int, int]] = {}
-    taken: set[tuple[int, int]] = set()
-    for label in sorted(set(labels)):
-        if label.lower() in _NO_CLASS:
-            colours[label] = (128, 128, 128)
-            continue
-        turn = len(taken) // len(_HUES)
-        slot = hashlib.blake2b(label.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % len(_HUES)
-        while (turn, slot) in taken:
-            slot = (slot + 1) % len(_HUES)
-        taken.add((turn, slot))
-        saturation, value = ((1, 0.95), (0.5, 1), (1, 0.55))[turn % 3]
-        red, green, blue = colorsys.hsv_to_rgb(_HUES[slot] / 360, saturation, value * (1 if slot % 2 else 0.72))
-        colours[label] = (round(red * 255), round(green * 255), round(blue * 255))
-    return colours
-
-
 def render(
     engine: Engine,
     frame_ids: Sequence[str],
@@ -166,13 +133,12 @@ def render(
         frame_ids = [frame_ids]
     if not frame_ids or not 0 <= opacity <= 1:
         raise UsageError("render: expected at least one frame, and an opacity from 0 to 1")
-    sources, regions, labels = _queried(engine, frame_ids, dataset, version)
+    sources, regions, colours = _queried(engine, frame_ids, dataset, version)
     if mask is not None:
         ids = {region.mask_id for region in regions} - {None}
         if mask not in ids:
             raise NotFoundError.named("labelled mask", mask, "these frames", sorted(map(str, ids)))
         regions = [region for region in regions if region.mask_id == mask]
-    colours = label_colours([*labels, *(region.label for region in regions)])
     palette = np.array([(0, 0, 0), *(colours[region.label] for region in regions)], np.float32)
     backgrounds = read_images([MaskRef(source.uri or "", source.timestamp) for source in sources], engine.settings)
     tiles: list[tuple[str, Image.Image]] = []
@@ -199,8 +165,8 @@ def _title(source: _Source, background: MaskImage | MasksDBError, has_siblings: 
 
 def _queried(
     engine: Engine, frame_ids: Sequence[str], dataset: str, version: str | None
-) -> tuple[list[_Source], list[_Region], list[str]]:
-    """The sources of the frames, the regions to draw on them, and all labels of the version."""
+) -> tuple[list[_Source], list[_Region], dict[str, Colour]]:
+    """The sources of the frames, the regions to draw on them, and the colour of every label of the version."""
     with engine.reading() as cursor:
         version_id = find_version(cursor, dataset, version).version_id
         parameters = {"version_id": version_id, "frame_ids": list(dict.fromkeys(frame_ids))}
@@ -214,12 +180,8 @@ def _queried(
                 raise missing_frame(cursor, version_id, where, frame_id)
         keys = {"version_id": version_id, "frame_keys": list({source.frame_key for source in sources})}
         regions = [_Region(*row) for row in cursor.execute(statement("analysis/render/drawn_regions"), keys).fetchall()]
-        rows = cursor.execute(statement("analysis/render/drawn_labels"), {"version_id": version_id}).fetchall()
-    return sources, regions, [_label(labels) for (labels,) in rows]
-
-
-def _label(labels: Sequence[str] | None) -> str:
-    return ", ".join(labels or []) or _UNLABELLED
+        colours = {label.name: label.colour for label in version_labels(cursor, version_id)}
+    return sources, regions, colours
 
 
 def _overlays(regions: Mapping[int, _Region], engine: Engine) -> list[_Overlay]:
@@ -303,7 +265,7 @@ def _mixed(ground: Pixels, top: _Top, palette: npt.NDArray[np.float32], opacity:
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
 
 
-def _sheet(tiles: Sequence[tuple[str, Image.Image]], colours: Mapping[str, tuple[int, int, int]]) -> Image.Image:
+def _sheet(tiles: Sequence[tuple[str, Image.Image]], colours: Mapping[str, Colour]) -> Image.Image:
     """Pictures with their titles, in rows, and the legend to their right."""
     font = ImageFont.load_default(_TEXT)
     columns = math.ceil(math.sqrt(len(tiles)))

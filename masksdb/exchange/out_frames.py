@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from masksdb.errors import MasksDBError, UsageError
 from masksdb.formats.reading import BACKGROUND, VOID, Size
-from masksdb.formats.writing import Classes, Colour, OutFrame, Region, own_colour
+from masksdb.formats.writing import Classes, OutFrame, Region
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import MaskFacts, MaskRef
 from masksdb.pixels.selection import select
 from masksdb.pixels.settings import LOSSY_TOLERANCE
 from masksdb.store.engine import Engine
-from masksdb.store.mask_labels import by_mask
+from masksdb.store.labels import version_labels
 from masksdb.store.sql import statement
 
 FRAMES_AT_ONCE = 512
@@ -299,34 +299,13 @@ class OutFrames:
     def classes(self) -> Classes:
         """The classes of the version: those of its label mapping in its order, then others by name."""
         with self.engine.reading() as cursor:
-            query = "SELECT metadata FROM versions WHERE version_id = ?"
-            row = cursor.execute(query, [self.version_id]).fetchone()
-            query = "SELECT DISTINCT class_labels FROM mask_rois WHERE version_id = ? AND class_labels IS NOT NULL"
-            used = [tuple(labels) for (labels,) in cursor.execute(query, [self.version_id]).fetchall()]
-        metadata = json.loads(row[0]) if row and row[0] else {}
-        values: dict[str, int] = {}
-        colours: dict[str, Colour] = {}
-        names: dict[str, None] = {}
-        ignored = {VOID}
-        for entries in by_mask(metadata.get("mask_labels") or {}).values():
-            for entry in entries:
-                name = ", ".join(entry["labels"])
-                names[name] = None
-                value = entry["value"]
-                if len(value) == 1:
-                    values.setdefault(name, value[0])
-                colour = value if len(value) > 1 else entry.get("color")
-                if isinstance(colour, list) and len(colour) >= 3 and all(part in range(256) for part in colour[:3]):
-                    colours.setdefault(name, (colour[0], colour[1], colour[2]))
-                if entry.get("ignore") is True:
-                    ignored.add(name)
-        names |= dict.fromkeys(sorted(", ".join(labels) or "unlabelled" for labels in used))
-        taken = set(colours.values())
-        for name in sorted(names):
-            if name not in colours:
-                colours[name] = (0, 0, 0) if name == BACKGROUND else own_colour(name, taken)
-                taken.add(colours[name])
-        return Classes(list(names), values, colours, frozenset(ignored))
+            labels = version_labels(cursor, self.version_id)
+        return Classes(
+            names=[label.name for label in labels],
+            values={label.name: label.number for label in labels if label.number is not None},
+            colours={label.name: label.colour for label in labels},
+            ignored=frozenset({VOID, *(label.name for label in labels if label.is_ignored)}),
+        )
 
 
 def _size(

@@ -21,8 +21,7 @@ from typing import Any
 
 from masksdb.formats import yaml_text
 from masksdb.formats.reading import BACKGROUND, VOID, Tree, open_file, read_text
-
-Colour = tuple[int, int, int]
+from masksdb.pixels.colours import Colour
 
 VOIDS = frozenset({VOID, "ignore", "ignored", "unlabelled", "unlabeled"})
 """Names of classes that count for nothing."""

@@ -36,10 +36,10 @@ def voc_colours(indexes: npt.NDArray[np.integer[Any]]) -> Colours:
     return found
 
 
-def save_indexed(path: Path, numbers: Numbers) -> None:
-    """Write numbers from 0 to 255 as a palette PNG in the VOC palette."""
+def save_indexed(path: Path, numbers: Numbers, palette: Colours | None = None) -> None:
+    """Write numbers from 0 to 255 as a palette PNG, in a palette of shape (256, 3) or in that of VOC."""
     image = Image.fromarray(numbers.astype(np.uint8))
-    image.putpalette(voc_colours(np.arange(256)).tobytes())
+    image.putpalette((voc_colours(np.arange(256)) if palette is None else palette).tobytes())
     image.save(path)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from masksdb.errors import MasksDBError
 from masksdb.pixels import polygons, rle
+from masksdb.pixels.colours import Colour, label_colours
 from masksdb.pixels.masks import MaskFacts
 from masksdb.pixels.media import locate
 from masksdb.pixels.painting import Layer, layer_of_run_lengths, no_places, paint
@@ -35,8 +35,6 @@ def file_name(text: object) -> str:
 Numbers = npt.NDArray[np.int32]
 
 Flags = npt.NDArray[np.bool_]
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -213,7 +211,7 @@ class Classes:
     Attributes:
         names: the labels.
         values: single values that the label mapping gives to labels.
-        colours: colours of the labels: the mapping's, else their own.
+        colours: the colour of each label, no two the same.
         ignored: labels that count for nothing.
     """
 
@@ -221,6 +219,10 @@ class Classes:
     values: Mapping[str, int]
     colours: Mapping[str, Colour]
     ignored: frozenset[str]
+
+    def colours_beside(self, reserved: Iterable[Colour]) -> dict[str, Colour]:
+        """The colours of the labels in a layout that reserves some: a label that has one of these gets another."""
+        return label_colours(self.names, {name: [self.colours[name]] for name in self.names}, reserved)
 
     def indexes(self, first: int = 0, *, most: int = 65535, fixed: Mapping[str, int] | None = None) -> dict[str, int]:
         """A number for each class: what ``fixed`` or the label mapping says where that is free, else the next free one.
@@ -244,16 +246,6 @@ class Classes:
                 if number is not None:
                     found[name] = number
         return {name: found[name] for name in self.names if name in found}
-
-
-def own_colour(label: str, taken: set[Colour]) -> Colour:
-    """A colour that a label has in every export, unless one before it took that; never black or white."""
-    for attempt in range(1 << 16):
-        digest = hashlib.blake2b(f"{label}\0{attempt}".encode("utf-8", "surrogatepass"), digest_size=3).digest()
-        colour = (digest[0], digest[1], digest[2])
-        if 96 <= sum(colour) <= 640 and colour not in taken:
-            return colour
-    raise AssertionError
 
 
 @dataclass

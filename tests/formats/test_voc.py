@@ -219,13 +219,15 @@ def test_pillow_reads_vocs_indexes_and_palette(db: masksdb.Database, tmp_path: P
     numbers = np.array([[0, 1, 2, 3]])
     rois: dict[int, Any] = {1: {"label": ["tvmonitor"]}, 2: {"label": ["ufo"]}, 3: {"meta": {"ignore": True}}}
     db.ingest([frame_of("f", numbers, rois)], dataset="d")
+    db.version("d").set_masks_labels({(128, 0, 0): ["tvmonitor"]})
     report: Any = db.export(tmp_path / "out", dataset="d", format="voc")
     with Image.open(tmp_path / "out/SegmentationClass/f.png") as image:
         assert (image.mode, np.asarray(image).tolist()) == ("P", [[0, 20, 2, 255]])
         palette = image.getpalette() or []
-    assert palette[: len(PALETTE)] == PALETTE
-    assert palette[3 * 255 :] == VOID
-    assert stored(tmp_path / "out/SegmentationObject/f.png").tolist() == [[0, 1, 2, 255]]
+    assert (palette[:3], palette[3 * 20 : 3 * 21], palette[3 * 255 :]) == ([0, 0, 0], [128, 0, 0], VOID)
+    with Image.open(tmp_path / "out/SegmentationObject/f.png") as image:
+        assert np.asarray(image).tolist() == [[0, 1, 2, 255]]
+        assert (image.getpalette() or [])[: len(PALETTE)] == PALETTE, "objects are not labels: they keep VOC's palette"
     assert any("without their own class" in note for note in report.notes)
 
 

@@ -337,12 +337,13 @@ def _written_labels(out: Writing) -> dict[str, Label]:
     most = LAST_WITH_INSTANCES if len(names) <= LAST_WITH_INSTANCES - FIRST_FREE + 1 else LAST
     further = dataclasses.replace(out.classes, names=names)
     next_train_id = 1 + max(label.train_id for label in LABEL_TABLE if label.train_id != TRAIN_VOID)
+    colours = further.colours_beside(label.colour for label in LABEL_TABLE)
     for name, number in further.indexes(FIRST_FREE, most=most, fixed=numbers).items():
         is_ignored = name in out.classes.ignored
         train_id = TRAIN_VOID if is_ignored else min(next_train_id, TRAIN_VOID)
         next_train_id += not is_ignored
         has_instances = number <= LAST_WITH_INSTANCES and not is_ignored
-        labels[name] = Label(name, number, train_id, has_instances, is_ignored, out.classes.colours[name])
+        labels[name] = Label(name, number, train_id, has_instances, is_ignored, colours[name])
     return labels
 
 

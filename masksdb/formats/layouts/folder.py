@@ -28,6 +28,7 @@ from masksdb.formats.layouts.folder_pairs import INSTANCES, WITHOUT_IMAGE, Pair,
 from masksdb.formats.reading import IMAGE_SUFFIXES, Frame, Size, Tree, mask_of, roi_of, source_of
 from masksdb.formats.writing import Classes, OutFrame, Region, Writing, value_key
 from masksdb.pixels import rle
+from masksdb.pixels.colours import BLACK
 from masksdb.pixels.masks import MaskFacts
 from masksdb.pixels.regions import joint_histogram
 
@@ -208,9 +209,12 @@ class _Writer:
         self.indexes = class_indexes(out.classes)
         self.palette = None
         if max(self.indexes.values(), default=0) < 256:
+            ground = next((each for name, each in out.classes.colours.items() if is_background(name)), BLACK)
+            colours = out.classes.colours_beside([ground])
             self.palette = np.zeros((256, 3), np.uint8)
+            self.palette[0] = ground
             for name, index in self.indexes.items():
-                self.palette[index] = out.classes.colours[name]
+                self.palette[index] = colours[name]
         self.without_image: list[str] = []
         self.lost_splits = 0
         self.crowds = 0

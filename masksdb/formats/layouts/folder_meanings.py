@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from masksdb.formats.label_map import Colour, Entry, LabelMap
+from masksdb.formats.label_map import Entry, LabelMap
 from masksdb.formats.reading import BACKGROUND, VOID, Tree
+from masksdb.pixels.colours import Colour
 from masksdb.pixels.masks import RED, SAMPLE, MaskFacts
 
 VOID_INDEX = 255

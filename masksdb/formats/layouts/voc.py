@@ -18,9 +18,7 @@ import numpy as np
 
 from masksdb.errors import IngestError
 from masksdb.formats.layouts.voc_names import (
-    BLACK,
     LABEL_MAP,
-    VOID_COLOUR,
     WrittenNames,
     colour_of,
     read_label_map,
@@ -31,6 +29,7 @@ from masksdb.formats.layouts.voc_names import (
 from masksdb.formats.palette import MOST, VOID_INDEX, free_numbers, save_coloured, save_indexed, voc_colours
 from masksdb.formats.reading import BACKGROUND, Frame, Size, Tree, image_files, lines_of, mask_of, roi_of, source_of
 from masksdb.formats.writing import OutFrame, Writing, file_name, value_key
+from masksdb.pixels.colours import BLACK, VOID_COLOUR
 from masksdb.pixels.masks import MaskFacts
 from masksdb.pixels.regions import joint_histogram
 
@@ -179,8 +178,10 @@ class _Reader:
             return
         self.declared.add((mask_id, has_sample))
         values = self.names.values(facts) if mask_id == CLASSES else iter([((0,) if has_sample else BLACK, BACKGROUND)])
+        colours = {name: colour for colour, name in self.names.colours.items()} if has_sample else {}
         for value, name in values:
-            self.tree.declare(mask_id, value, name, is_ignored=name == self.names.void)
+            is_void = name == self.names.void
+            self.tree.declare(mask_id, value, name, is_ignored=is_void, colour=colours.get(name))
         void = (VOID_INDEX,) if has_sample else VOID_COLOUR
         self.tree.declare(mask_id, void, self.names.void, is_ignored=True)
 
@@ -268,10 +269,9 @@ def _write_masks(out: Writing, frame: OutFrame, names: WrittenNames) -> None:
 
     path = out.path(f"{CLASSES}/{frame.name}.png")
     if names.is_coloured:
-        table = [BLACK, *(names.colours[name] for name in names.indexes), VOID_COLOUR]
-        save_coloured(path, painted.paint(classes), np.array(table, np.uint8))
+        save_coloured(path, painted.paint(classes), names.palette())
     else:
-        save_indexed(path, painted.paint(classes))
+        save_indexed(path, painted.paint(classes), names.palette())
     path = out.path(f"{OBJECTS}/{frame.name}.png")
     colours = voc_colours(np.arange(max(objects, default=0) + 1))
     if is_many:

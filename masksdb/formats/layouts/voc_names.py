@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from masksdb.errors import IngestError
-from masksdb.formats.palette import MOST, VOID_INDEX, voc_colour
+from masksdb.formats.palette import MOST, VOID_INDEX, Colours, voc_colour
 from masksdb.formats.reading import BACKGROUND, VOID, lines_of
-from masksdb.formats.writing import Classes, Colour, own_colour
+from masksdb.formats.writing import Classes
+from masksdb.pixels.colours import BLACK, VOID_COLOUR, Colour
 from masksdb.pixels.masks import BLUE, RED, SAMPLE, MaskFacts
 
 LABEL_MAP = "labelmap.txt"
@@ -20,8 +23,6 @@ NAMES = (
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 """The classes of VOC by index."""
-
-BLACK, VOID_COLOUR = voc_colour(0), voc_colour(VOID_INDEX)
 
 _HEAD = "# label:color_rgb:parts:actions"
 
@@ -143,18 +144,17 @@ class WrittenNames:
 
     @classmethod
     def of(cls, classes: Classes) -> WrittenNames:
-        """VOC's own indexes for its names, else the label map's, else the next; colours are VOC's up to 254 classes."""
+        """VOC's own indexes for its names, else the label mapping's, else the next; in the colours of the version."""
         # Who comes first keeps the index, and VOC's names are to keep theirs.
         names = sorted((name for name in classes.names if name != BACKGROUND), key=lambda name: name not in NAMES)
         kept = dataclasses.replace(classes, names=[name for name in names if name not in classes.ignored])
         fixed = {name: index for index, name in enumerate(NAMES)}
         ignored = [name for name in names if name in classes.ignored]
         indexes = kept.indexes(1, most=MOST, fixed=fixed)
-        if len(indexes) == len(kept.names):
-            colours = {name: voc_colour(index) for name, index in indexes.items()}
-        else:
+        if len(indexes) < len(kept.names):
             indexes = {name: index for index, name in enumerate(kept.names, 1)}
-            colours = _distinct_colours(kept)
+        # Background and void have the colours of VOC in this layout, so no class has them.
+        colours = kept.colours_beside({BLACK, VOID_COLOUR})
         in_order = dict(sorted(indexes.items(), key=lambda each: each[1]))
         return cls(in_order, colours, ignored[0] if len(ignored) == 1 else VOID)
 
@@ -162,6 +162,14 @@ class WrittenNames:
     def is_coloured(self) -> bool:
         """Whether there are more classes than indexes in a palette."""
         return len(self.indexes) > MOST
+
+    def palette(self) -> Colours:
+        """The colours of the indexes: shape (256, 3), those of void last; of rows where there are more classes."""
+        table = np.zeros((max(VOID_INDEX, len(self.indexes) + 1) + 1, 3), np.uint8)
+        for name, index in self.indexes.items():
+            table[index] = self.colours[name]
+        table[-1] = VOID_COLOUR
+        return table
 
     def save(self, path: Path) -> dict[str, str]:
         """Write the label map, and give the names that could not stand in it, each with what stands there."""
@@ -185,13 +193,3 @@ class WrittenNames:
 
 def _line(name: str, colour: Colour) -> str:
     return f"{name}:{text_of(colour)}::"
-
-
-def _distinct_colours(classes: Classes) -> dict[str, Colour]:
-    found: dict[str, Colour] = {}
-    taken = {BLACK, VOID_COLOUR}
-    for name in classes.names:
-        colour = classes.colours[name]
-        found[name] = own_colour(name, taken) if colour in taken else colour
-        taken.add(found[name])
-    return found
