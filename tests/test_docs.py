@@ -28,6 +28,12 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == generate.PAGES[name](), "run 'make docs'"
 
 
+@pytest.mark.parametrize("name", ["checks", "formats", "frames", "pixels", "schema"])
+def test_tables_fit_on_a_page(name: str) -> None:
+    lines = (ROOT / "docs" / f"{name}.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("|") and len(line) > 110] == []
+
+
 def test_every_table_and_view_is_described(db: masksdb.Database) -> None:
     page = (ROOT / "docs" / "schema.md").read_text()
     tables = db.sql("SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() "

@@ -1,4 +1,4 @@
-"""What a check finds in masks that are wrong in a known way, and that it finds nothing in others."""
+"""A check finds the known faults of faulty masks, and no faults in clean ones."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ VIEWS = [
 EACH_CAUSE = 20
 
 
-def found(db: masksdb.Database, **options: Any) -> Counter[str]:
-    """How often a check finds what; the balance of classes aside."""
+def check_counts(db: masksdb.Database, **options: Any) -> Counter[str]:
+    """The number of findings by check, without the balance of classes."""
     rows = db.check(**options).findings.fetchall()
     return Counter(row[0] for row in rows if row[0] != "balance")
 
@@ -47,7 +47,7 @@ def findings(db: masksdb.Database, name: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database in which each fault is once, checked."""
+    """A checked database with every fault once."""
     folder = tmp_path_factory.mktemp("faulty")
     with masksdb.connect(folder / "faulty.duckdb") as db:
         ingest_faulty(db, folder / "files")
@@ -93,7 +93,7 @@ def test_a_clean_dataset_has_only_its_balance(db: masksdb.Database, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def causes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter[str]]:
-    """What is found in masks of each cause, and in clean ones of the same generator."""
+    """The findings in masks of each cause, and in clean ones of the same generator."""
     folder = tmp_path_factory.mktemp("causes")
     rng = np.random.default_rng(4)
     made = {**mask_faults.CAUSES, "clean": mask_faults.clean}
@@ -132,13 +132,13 @@ def test_a_second_check_decodes_nothing(db: masksdb.Database, tmp_path: Path) ->
     other = near.copy()
     other[24, 32] = (other[24, 32] + 1) % 4
     db.ingest([*frames, make.frame("d", other, "val")], dataset="d", media_root=tmp_path)
-    first = found(db)
+    first = check_counts(db)
     facts_cache.clear()
     before = facts_cache.decodes
-    assert found(db) == first == {"split_leak_near": 1}
+    assert check_counts(db) == first == {"split_leak_near": 1}
     assert facts_cache.decodes == before
     make.frame("c", near)
-    assert found(db) == {"split_leak_near": 2, "same_mask": 1}, "what has changed is read again"
+    assert check_counts(db) == {"split_leak_near": 2, "same_mask": 1}, "what has changed is read again"
     assert facts_cache.decodes > before
 
 
@@ -151,10 +151,10 @@ def test_settings_are_kept(db: masksdb.Database, tmp_path: Path) -> None:
     for frame, fold in zip(frames, "01", strict=True):
         frame["meta"] = {"fold": fold}
     db.ingest(frames, dataset="d", media_root=tmp_path)
-    assert found(db) == {}
-    assert found(db, split_key="fold", near_iou=0.5) == {"split_leak_near": 1}
-    assert found(db) == {"split_leak_near": 1}
-    assert found(db, near_iou=1.0, small_region=48 * 64) == {"small_region": 8}
+    assert check_counts(db) == {}
+    assert check_counts(db, split_key="fold", near_iou=0.5) == {"split_leak_near": 1}
+    assert check_counts(db) == {"split_leak_near": 1}
+    assert check_counts(db, near_iou=1.0, small_region=48 * 64) == {"small_region": 8}
     with pytest.raises(masksdb.UsageError, match="an IoU above 0"):
         db.check(near_iou=0)
 
@@ -163,11 +163,11 @@ def test_masks_with_their_own_rois_may_leave_black_alone(db: masksdb.Database) -
     db.ingest(FIXTURES / "street" / "frames.jsonl", dataset="street", version="v1")
     labels = json.loads((FIXTURES / "street" / "labels.json").read_text())
     db.version("street").set_metadata({"mask_labels": labels})
-    assert found(db) == {"roi_without_mask": 1, "background": 1, "values_of_label": 2}
+    assert check_counts(db) == {"roi_without_mask": 1, "background": 1, "values_of_label": 2}
     assert findings(db, "roi_without_mask")[0][1:4] == ("haifa_00", [255], 1)
 
 
-def test_labels_that_contradict_rois_are_told(db: masksdb.Database, tmp_path: Path) -> None:
+def test_labels_that_contradict_rois_are_reported(db: masksdb.Database, tmp_path: Path) -> None:
     make = Maker(tmp_path, 6)
     db.ingest([make.frame("a"), make.frame("b")], dataset="d", media_root=tmp_path)
     entries = [
@@ -176,7 +176,7 @@ def test_labels_that_contradict_rois_are_told(db: masksdb.Database, tmp_path: Pa
         {"value": [1], "labels": ["x"]},
     ]
     db.version("d").set_metadata({"mask_labels": entries})
-    assert found(db) == {"labels_of_value": 2}
+    assert check_counts(db) == {"labels_of_value": 2}
     messages = [row[4] for row in findings(db, "labels_of_value")]
     assert messages == [
         "[0] is sky in mask_labels, and class_0 in 2 ROIs",
@@ -197,7 +197,7 @@ def test_published_versions_are_compared_with_what_was_published(db: masksdb.Dat
     child = db.create_version("d", "v2", parents=["v1"])
     db.ingest([{"id": "b"}], dataset="d", version="v2")
     child.publish_version()
-    assert found(db)["altered"] == 0
+    assert check_counts(db)["altered"] == 0
     db.connection.execute("UPDATE rois SET labels = ['y'] WHERE labels = ['x'] AND roi_index = 0 AND extra IS NULL")
     assert findings(db, "altered") == [], "that takes a check"
     db.check()

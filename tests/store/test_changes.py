@@ -35,8 +35,8 @@ def paired(before: list[int], after: list[int], key: Callable[[str, int], object
         waiting[key("before", index)].append(index)
     pairs = []
     for index in list(after):
-        if (found := key("after", index)) is not None and waiting[found]:
-            pairs.append((waiting[found].pop(0), index))
+        if (match := key("after", index)) is not None and waiting[match]:
+            pairs.append((waiting[match].pop(0), index))
     for old, new in pairs:
         before.remove(old)
         after.remove(new)
@@ -104,11 +104,11 @@ def test_the_changes_are_those_that_loops_find(
         shared_db.create_version(dataset, name)
         if version:
             shared_db.ingest(frames(version), dataset=dataset, version=name)
-    found = shared_db.changes(dataset, "old", "new")
-    rows = found.rows.project("item, change, frame_id, roi_index").fetchall()
+    report = shared_db.changes(dataset, "old", "new")
+    rows = report.rows.project("item, change, frame_id, roi_index").fetchall()
     expected = list(changes(old, new))
     assert Counter(rows) == Counter(expected)
-    assert found.counts == Counter((item, change) for item, change, *_ in expected)
+    assert report.counts == Counter((item, change) for item, change, *_ in expected)
 
 
 def car(value: int, label: str = "car", **more: Any) -> Roi:
@@ -128,8 +128,8 @@ def make(db: masksdb.Database) -> None:
 
 def test_a_child_is_compared_with_its_parent(db: masksdb.Database) -> None:
     make(db)
-    found = db.changes("d", "v1", "v2")
-    assert found.rows.fetchall() == [
+    report = db.changes("d", "v1", "v2")
+    assert report.rows.fetchall() == [
         ("frame", "added", "e", None, None, None, None, None),
         ("frame", "changed", "a", None, None, None, None, None),
         ("frame", "removed", "b", None, None, None, None, None),
@@ -145,7 +145,7 @@ def test_a_child_is_compared_with_its_parent(db: masksdb.Database) -> None:
             '{"labels":["car"],"mask_id":"seg","value":[1]}', '{"labels":["bus"],"mask_id":"seg","value":[1]}',
         ),
     ]  # fmt: skip
-    assert str(found) == (
+    assert str(report) == (
         "d: v1 -> v2\n"
         "  frames: 1 added, 1 changed, 1 removed\n"
         "  ROIs of frames in both: 1 moved, 1 relabelled\n"
@@ -190,4 +190,4 @@ def test_versions_are_made_and_deleted_from_the_command_line(run: Callable[..., 
     refused = run("version", "delete", db_path, *name, "--version", "first", "--force")
     assert refused.err == "Error: d/first: 'Current' inherit from it; delete them first\n"
     listed = json.loads(run("version", "list", db_path, *name, "--format", "json").out)
-    assert [(each["version"], each["status"]) for each in listed] == [("first", "published"), ("Current", "draft")]
+    assert [(row["version"], row["status"]) for row in listed] == [("first", "published"), ("Current", "draft")]

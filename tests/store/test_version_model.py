@@ -119,11 +119,11 @@ class Model:
 
     def check(self, folder: Path) -> None:
         for name, labels in self.frames.items():
-            found = exported(self.db, self.dataset, name, folder)
-            assert {each["id"]: each for each in found} == {key: frame(key, labels[key]) for key in labels}, name
-            assert len(found) == len(labels)
+            frames = exported(self.db, self.dataset, name, folder)
+            assert {one["id"]: one for one in frames} == {key: frame(key, labels[key]) for key in labels}, name
+            assert len(frames) == len(labels)
         query = "SELECT version, frame_id, class_labels[1] FROM mask_rois WHERE dataset = ? ORDER BY ALL"
-        expected = [(name, *each) for name, labels in self.frames.items() for each in labels.items()]
+        expected = [(name, *labelled) for name, labels in self.frames.items() for labelled in labels.items()]
         assert self.db.sql(query, [self.dataset]).fetchall() == sorted(expected)
         tree = self.db.sql("SELECT version, parents FROM version_tree WHERE dataset = ?", [self.dataset]).fetchall()
         assert dict(tree) == self.parents

@@ -172,9 +172,9 @@ def test_every_view_says_which_version_and_frame_it_is_about(street: Path) -> No
     with masksdb.connect(street, read_only=True) as db:
         for view in VIEWS:
             columns = db.sql(f"FROM {view}").columns
-            wanted = ["dataset", "version", "version_id"]
-            wanted += [] if view in ("mask_labels", "version_tree") else ["frame_key", "frame_id"]
-            assert columns[: len(wanted)] == wanted, view
+            expected = ["dataset", "version", "version_id"]
+            expected += [] if view in ("mask_labels", "version_tree") else ["frame_key", "frame_id"]
+            assert columns[: len(expected)] == expected, view
 
 
 def test_export_and_import_of_the_whole_database_keep_every_view(street: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A dataset in which each thing that a check finds is wrong exactly once, and one in which nothing is."""
+"""A dataset with every fault that a check finds exactly once, and one without faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Maker:
         return blobs(self.rng, CLASSES, HEIGHT, WIDTH)
 
     def frame(self, name: str, pixels: Pixels | None = None, split: str = "train", **mask: Any) -> Frame:
-        """A frame that is right: an image, its mask, and a ROI for each value of it."""
+        """A frame without faults: an image, its mask, and a ROI for each value of it."""
         pixels = self.pixels() if pixels is None else pixels
         Image.fromarray(pixels).save(self.folder / f"{name}.png")
         Image.new("RGB", (WIDTH, HEIGHT), (9, 9, 9)).save(self.folder / f"{name}.jpg")
@@ -51,7 +51,7 @@ class Maker:
 
 
 def clean_frames(folder: Path) -> list[Frame]:
-    """Frames that are right, of two splits."""
+    """Frames without faults, of two splits."""
     make = Maker(folder, 1)
     return [make.frame(f"clean_{index}", split="train" if index < 6 else "val") for index in range(8)]
 
@@ -120,7 +120,7 @@ def meaning_faults(make: Maker) -> list[Frame]:
 
 
 def colour_faults(make: Maker) -> list[Frame]:
-    """One frame for each cause of values that nobody declared."""
+    """One frame for each cause of undeclared values."""
     frames = [mask_faults.frame(cause(make.rng), make.folder, name, 0) for name, cause in CAUSES.items()]
     pixels = make.pixels()
     unexplained = make.frame("colour_unexplained", pixels)
@@ -157,7 +157,7 @@ FAULTS = {
     # Each of the two versions has its own.
     "version_leak": 2, "version_leak_near": 2,
 }  # fmt: skip
-"""How often a check of the faulty datasets is to find each fault."""
+"""The number of findings by check in the faulty datasets."""
 
 
 def ingest_faulty(db: masksdb.Database, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Masks of blobs, and what goes wrong with masks: each cause of colours that nobody declared."""
+"""Masks of blobs, without faults and with each cause of undeclared colours."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def size(rng: Random) -> tuple[int, int]:
 
 def palette_of(rng: Random, count: int) -> Pixels:
     """Distinct colours, black first, shape (count, 3), uint8."""
-    found = {(0, 0, 0)}
-    while len(found) < count:
-        found.add(tuple(rng.integers(0, 256, 3).tolist()))
-    return np.array(sorted(found), np.uint8)
+    colours = {(0, 0, 0)}
+    while len(colours) < count:
+        colours.add(tuple(rng.integers(0, 256, 3).tolist()))
+    return np.array(sorted(colours), np.uint8)
 
 
 def voc_palette() -> Pixels:
