@@ -166,7 +166,7 @@ def test_a_mask_of_two_datasets_is_read_once_for_both(half: masksdb.Database, tm
 def test_rois_with_run_lengths_of_their_own_have_regions(db: masksdb.Database) -> None:
     flags = np.random.default_rng(2).random((9, 14)) < 0.3
     empty = np.zeros((9, 14), np.bool_)
-    rois = [{"label": ["x"], "rle": reference.coco_rle(each)} for each in (flags, empty)]
+    rois = [{"label": ["x"], "rle": reference.coco_rle(region)} for region in (flags, empty)]
     query = "SELECT area, coverage, bbox, centroid FROM mask_roi_regions ORDER BY roi_index"
     db.ingest([{"id": "f", "rois": rois}], dataset="d")
     assert db.sql(query).fetchall() == [(None, None, None, None)] * 2
@@ -203,8 +203,8 @@ def test_the_command_tells_its_counts_and_failures_on_standard_error(
     half.close()
     assert run("analyze", db_path) == (0, "", f"{db_path}: 2 masks analysed, 0 unchanged\n")
     os.remove(tmp_path / "a.png")
-    told = f"{db_path}: 0 masks analysed, 1 unchanged, 1 not readable\nWarning: {tmp_path}/a.png: no such file\n"
-    assert run("analyze", db_path, "--dataset", "d", "--version", "v") == (0, "", told)
+    printed = f"{db_path}: 0 masks analysed, 1 unchanged, 1 not readable\nWarning: {tmp_path}/a.png: no such file\n"
+    assert run("analyze", db_path, "--dataset", "d", "--version", "v") == (0, "", printed)
 
 
 def test_of_many_failures_the_command_tells_some_and_how_many_more(

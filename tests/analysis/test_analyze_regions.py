@@ -41,14 +41,14 @@ def frame(name: str, values: list[Any], mask: str = "") -> dict[str, Any]:
 def values_of(kind: Kind) -> list[list[int]]:
     """What ROIs may ask of a mask: what is in it in all lengths, with wildcards, and what is not in it."""
     rgba = np.unique(kind.rgba.reshape(-1, 4), axis=0).tolist()
-    found = [row[:3] for row in rgba] + rgba + [[1, 2, 3], [1, 2, 3, 4], [-1, *rgba[0][1:3]], [-1, -1, -1, rgba[0][3]]]
+    stored = [row[:3] for row in rgba] + rgba + [[1, 2, 3], [1, 2, 3, 4], [-1, *rgba[0][1:3]], [-1, -1, -1, rgba[0][3]]]
     samples = np.unique(kind.samples).tolist() if kind.has_sample else []
-    unique = {tuple(value): value for value in [*found, *([sample] for sample in samples), [60000], [-1]]}
+    unique = {tuple(value): value for value in [*stored, *([sample] for sample in samples), [60000], [-1]]}
     return list(unique.values())
 
 
 class Analysed(NamedTuple):
-    """What tables say of one mask."""
+    """The rows of one mask in the tables."""
 
     file: tuple[Any, ...]
     regions: list[tuple[Any, ...]]
@@ -116,13 +116,13 @@ def encoded(pixels: Pixels, kind: str, **options: Any) -> tuple[bytes, Pixels]:
 
 
 def nearest(pixels: Pixels, declared: list[list[int]], tolerance: int) -> list[reference.Flags]:
-    """The pixels that count for each declared value: those it is nearest to, the first of several as near."""
+    """For each declared value the pixels that are nearest to it; one as near to several belongs to the first."""
     owners = np.full(pixels.shape[:2], -1)
     for y, x in np.ndindex(*owners.shape):
         pixel = pixels[y, x].reshape(-1).tolist()
-        found = [max(abs(a - b) for a, b in zip(pixel, value, strict=True)) for value in declared]
-        if min(found) <= tolerance:
-            owners[y, x] = found.index(min(found))
+        differences = [max(abs(a - b) for a, b in zip(pixel, value, strict=True)) for value in declared]
+        if min(differences) <= tolerance:
+            owners[y, x] = differences.index(min(differences))
     return [owners == number for number in range(len(declared))]
 
 

@@ -1,4 +1,4 @@
-"""Predictions beside the truth: every figure equals numpy's by its definition, wrong input is told in a sentence."""
+"""Evaluations: every figure equals numpy's by its definition, and wrong input is an error of one sentence."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def davis(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def davis_matrices(real_data: Path) -> dict[str, list[scoring.Numbers]]:
-    """The confusion matrix of each two masks by their sequence."""
-    found: dict[str, list[scoring.Numbers]] = {}
+    """The confusion matrices of the pairs of masks, by their sequence."""
+    matrices: dict[str, list[scoring.Numbers]] = {}
     for path in sorted((real_data / "davis2017" / "osvos").glob("*/*.png")):
         other = real_data / "davis2017" / "rvos" / path.parent.name / path.name
         with Image.open(path) as left, Image.open(other) as right:
-            found.setdefault(path.parent.name, []).append(scoring.matrix(np.asarray(left), np.asarray(right), 21))
-    return found
+            matrices.setdefault(path.parent.name, []).append(scoring.matrix(np.asarray(left), np.asarray(right), 21))
+    return matrices
 
 
 OF_DAVIS: Mapping[str, Any] = {"truth_mask": "osvos", "prediction_mask": "rvos"}
@@ -57,43 +57,43 @@ def test_davis_equals_numpy(
     average: Literal["set", "images"],
     absent: Literal["skip", "0", "1"],
 ) -> None:
-    matrices = [each for found in davis_matrices.values() for each in found]
-    found = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, average=average, absent=absent)
+    matrices = list(itertools.chain.from_iterable(davis_matrices.values()))
+    evaluation = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, average=average, absent=absent)
     filled = math.nan if absent == "skip" else float(absent)
     units = [scoring.total(matrices)] if average == "set" else matrices
-    check(found, scoring.mean_scores([scoring.scores(each, range(21), filled) for each in units]), NAMES)
-    rows = [found.truth_classes.index(name) for name in NAMES[:4]]
-    columns = [found.predicted_classes.index(name) for name in NAMES]
-    assert (found.confusion[rows][:, columns] == scoring.total(matrices)[:4]).all()
-    assert found.confusion.sum() == scoring.total(matrices).sum()
-    assert found.masks == len(matrices)
+    check(evaluation, scoring.mean_scores([scoring.scores(unit, range(21), filled) for unit in units]), NAMES)
+    rows = [evaluation.truth_classes.index(name) for name in NAMES[:4]]
+    columns = [evaluation.predicted_classes.index(name) for name in NAMES]
+    assert (evaluation.confusion[rows][:, columns] == scoring.total(matrices)[:4]).all()
+    assert evaluation.confusion.sum() == scoring.total(matrices).sum()
+    assert evaluation.masks == len(matrices)
 
 
 def test_davis_by_sequence_equals_the_sequences(
     davis: masksdb.Database, davis_matrices: Mapping[str, list[scoring.Numbers]]
 ) -> None:
-    found = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, by="context_id")
-    assert [row["by"] for row in found.groups] == list(davis_matrices)
-    for row, matrices in zip(found.groups, davis_matrices.values(), strict=True):
-        wanted = scoring.scores(scoring.total(matrices), range(21))
+    evaluation = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, by="context_id")
+    assert [row["by"] for row in evaluation.groups] == list(davis_matrices)
+    for row, matrices in zip(evaluation.groups, davis_matrices.values(), strict=True):
+        expected = scoring.scores(scoring.total(matrices), range(21))
         assert row["masks"] == len(matrices)
-        for name in found.metrics:
-            assert row[name] == pytest.approx(getattr(wanted, name), abs=1e-9), name
+        for name in evaluation.metrics:
+            assert row[name] == pytest.approx(getattr(expected, name), abs=1e-9), name
 
 
 @pytest.mark.parametrize("frames", ["inner", "all"])
 def test_j_of_davis_equals_numpy(
     davis: masksdb.Database, davis_matrices: Mapping[str, list[scoring.Numbers]], frames: Literal["inner", "all"]
 ) -> None:
-    found = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, davis=True, davis_frames=frames)
-    wanted = {
+    evaluation = davis.evaluate("davis/val", "davis/val", **OF_DAVIS, davis=True, davis_frames=frames)
+    expected = {
         (sequence, str(number)): value
         for sequence, matrices in davis_matrices.items()
         for number, value in scoring.davis_j(matrices, is_inner=frames == "inner").items()
     }
-    ours = {(row["sequence"], row["object"]): row["j"] for row in found.davis}
-    assert ours == pytest.approx(wanted, abs=1e-9)
-    assert found.metrics["davis_j"] == pytest.approx(np.mean(list(wanted.values())), abs=1e-9)
+    ours = {(row["sequence"], row["object"]): row["j"] for row in evaluation.davis}
+    assert ours == pytest.approx(expected, abs=1e-9)
+    assert evaluation.metrics["davis_j"] == pytest.approx(np.mean(list(expected.values())), abs=1e-9)
 
 
 def test_an_object_in_neither_mask_counts_as_found(db: masksdb.Database, tmp_path: Path) -> None:
@@ -108,44 +108,45 @@ def test_an_object_in_neither_mask_counts_as_found(db: masksdb.Database, tmp_pat
             Image.fromarray(np.array([row], np.uint8)).save(path)
             frames.append({"id": str(number), "context_id": "s", "sources": [{"masks": [{"uri": str(path)}]}]})
         db.ingest(frames, dataset="d", version=version)
-    found = db.evaluate("d/truth", "d/found", davis=True)
-    assert [(row["object"], row["frames"], row["j"]) for row in found.davis] == [("1", 2, 0.25), ("2", 2, 1)]
+    evaluation = db.evaluate("d/truth", "d/found", davis=True)
+    assert [(row["object"], row["frames"], row["j"]) for row in evaluation.davis] == [("1", 2, 0.25), ("2", 2, 1)]
     everything = db.evaluate("d/truth", "d/found", davis=True, davis_frames="all")
     assert [row["j"] for row in everything.davis] == pytest.approx([(1 + 0.5 + 0 + 1) / 4, (1 + 1 + 1 + 0) / 4])
 
 
 @pytest.fixture
 def made(db: masksdb.Database, tmp_path: Path) -> Made:
-    found = Made(db, tmp_path)
-    found.ingest()
-    return found
+    made = Made(db, tmp_path)
+    made.ingest()
+    return made
 
 
 def test_void_counts_as_the_options_say(made: Made) -> None:
-    names = [name_of(each) for each in range(CLASSES)]
+    names = [name_of(value) for value in range(CLASSES)]
     for average, ignored, absent in itertools.product(("set", "images"), ("before", "after"), ("skip", "0", "1")):
         matrices = made.matrices()
-        for each in matrices if ignored == "before" else ():
-            each[VOID] = 0
+        for matrix in matrices if ignored == "before" else ():
+            matrix[VOID] = 0
         units = [scoring.total(matrices)] if average == "set" else matrices
         filled = math.nan if absent == "skip" else float(absent)
-        wanted = scoring.mean_scores([scoring.scores(each, range(CLASSES), filled) for each in units])
-        check(made.evaluate(average=average, ignored=ignored, absent=absent), wanted, names)
+        expected = scoring.mean_scores([scoring.scores(unit, range(CLASSES), filled) for unit in units])
+        check(made.evaluate(average=average, ignored=ignored, absent=absent), expected, names)
 
 
 def test_iou_is_that_of_cityscapes(made: Made) -> None:
     confusion = scoring.total(made.matrices())
-    wanted = {name_of(each): cityscapes_iou(confusion, each) for each in range(CLASSES)}
-    found = {row["class"]: row["iou"] for row in made.evaluate().classes}
-    assert {name: math.nan if iou is None else iou for name, iou in found.items()} == pytest.approx(wanted, nan_ok=True)
-    assert math.isnan(wanted[name_of(CLASSES - 1)])
+    expected = {name_of(value): cityscapes_iou(confusion, value) for value in range(CLASSES)}
+    ious = {row["class"]: row["iou"] for row in made.evaluate().classes}
+    known = {name: math.nan if iou is None else iou for name, iou in ious.items()}
+    assert known == pytest.approx(expected, nan_ok=True)
+    assert math.isnan(expected[name_of(CLASSES - 1)])
 
 
 def cityscapes_iou(confusion: scoring.Numbers, label: int) -> float:
     """IoU by cityscapesScripts: predictions on ignored pixels are not false, those of an ignored class miss."""
     right = int(confusion[label, label])
     missed = int(confusion[label].sum()) - right
-    false = int(confusion[[each for each in range(CLASSES) if each != label], label].sum())
+    false = int(confusion[[other for other in range(CLASSES) if other != label], label].sum())
     return right / (right + missed + false) if right + missed + false else math.nan
 
 
@@ -155,7 +156,7 @@ def test_iou_is_that_of_the_cityscapes_scripts(made: Made, monkeypatch: pytest.M
     scripts = tool(module)
     confusion = scoring.total(made.matrices())
     labels = [*range(CLASSES), VOID]
-    known = {each: type("Label", (), {"ignoreInEval": each == VOID}) for each in labels}
+    known = {label: type("Label", (), {"ignoreInEval": label == VOID}) for label in labels}
     monkeypatch.setattr(scripts, "id2label", known)
     arguments = type("Arguments", (), {"evalLabels": labels})
     for row in made.evaluate().classes:
@@ -164,17 +165,17 @@ def test_iou_is_that_of_the_cityscapes_scripts(made: Made, monkeypatch: pytest.M
 
 
 def test_values_and_what_is_ignored_can_be_given(made: Made) -> None:
-    for each in ("truth", "prediction"):
-        made.db.version("made", each).set_metadata({"mask_labels": {}})
+    for version in ("truth", "prediction"):
+        made.db.version("made", version).set_metadata({"mask_labels": {}})
     matrices = made.matrices()
     total = scoring.total(matrices)
-    found = made.evaluate(classes="value")
-    check(found, scoring.scores(total, [0, 1, 2, 3, 4, VOID]), ["0", "1", "2", "3", "4", "255"])
+    evaluation = made.evaluate(classes="value")
+    check(evaluation, scoring.scores(total, [0, 1, 2, 3, 4, VOID]), ["0", "1", "2", "3", "4", "255"])
     total[VOID] = 0
     total[2] = 0
-    found = made.evaluate(ignore=["255", "2", "void"])
-    check(found, scoring.scores(total, [0, 1, 3, 4]), ["0", "1", "3", "4"])
-    assert found.notes == ["ignore 'void': no class and no value of that name in these masks"]
+    evaluation = made.evaluate(ignore=["255", "2", "void"])
+    check(evaluation, scoring.scores(total, [0, 1, 3, 4]), ["0", "1", "3", "4"])
+    assert evaluation.notes == ["ignore 'void': no class and no value of that name in these masks"]
 
 
 def test_boundary_iou_equals_the_definition(made: Made) -> None:
@@ -185,13 +186,13 @@ def test_boundary_iou_equals_the_definition(made: Made) -> None:
             left, right = (scoring.boundary(mask == value, depth) & (truth != VOID) for mask in (truth, prediction))
             both[number, value], either[number, value] = (left & right).sum(), (left | right).sum()
     for average in ("set", "images"):
-        found = {row["class"]: row["boundary_iou"] for row in made.evaluate(boundary=True, average=average).boundary}
+        ious = {row["class"]: row["boundary_iou"] for row in made.evaluate(boundary=True, average=average).boundary}
         for value in range(CLASSES - 1):
             is_there = either[:, value] > 0
             shares = both[is_there, value] / either[is_there, value]
-            wanted = shares.mean() if average == "images" else both[:, value].sum() / either[:, value].sum()
-            assert found[name_of(value)] == pytest.approx(wanted, abs=1e-9)
-        assert set(found) == set(map(name_of, range(CLASSES - 1)))
+            expected = shares.mean() if average == "images" else both[:, value].sum() / either[:, value].sum()
+            assert ious[name_of(value)] == pytest.approx(expected, abs=1e-9)
+        assert set(ious) == set(map(name_of, range(CLASSES - 1)))
 
 
 def test_colours_of_palettes_and_rois_name_classes(db: masksdb.Database, tmp_path: Path) -> None:
@@ -206,31 +207,31 @@ def test_colours_of_palettes_and_rois_name_classes(db: masksdb.Database, tmp_pat
         "rgb": [([9, 9, 9], "car", {}), ([0, -1, 0], "bus", {})],
     }
     for name in ("palette", "rgb"):
-        given = [
+        frame_rois = [
             {"label": [label], "mask": {"id": "m", "value": value}, "meta": meta} for value, label, meta in rois[name]
         ]
         source = {"masks": [{"id": "m", "uri": str(tmp_path / f"{name}.png")}]}
-        db.ingest([{"id": "f", "sources": [source], "rois": given}], dataset="d", version=name)
+        db.ingest([{"id": "f", "sources": [source], "rois": frame_rois}], dataset="d", version=name)
     db.version("d", "palette").set_metadata(
         {"mask_labels": [{"value": [0], "labels": ["ground"]}, {"value": [1], "labels": ["what a ROI knows better"]}]}
     )
-    found = db.evaluate("d/palette", "d/rgb")
-    assert list(found.truth_classes) == ["bus", "car", "ground"]
-    assert list(found.predicted_classes) == ["bus", "car"]
-    assert found.confusion.tolist() == [[0, 1], [0, 1], [1, 0]]
+    evaluation = db.evaluate("d/palette", "d/rgb")
+    assert list(evaluation.truth_classes) == ["bus", "car", "ground"]
+    assert list(evaluation.predicted_classes) == ["bus", "car"]
+    assert evaluation.confusion.tolist() == [[0, 1], [0, 1], [1, 0]]
 
 
 def test_frames_are_paired_as_asked(made: Made) -> None:
-    wanted = made.evaluate().metrics
+    expected = made.evaluate().metrics
     renamed = [{**frame, "id": f"{frame['id']}_pred"} for frame in made.frames["prediction"]]
     made.db.ingest(renamed, dataset="made", version="renamed")
     entries = made.db.version("made", "prediction").get_metadata()
     made.db.version("made", "renamed").set_metadata(entries)
     with pytest.raises(masksdb.UsageError, match="no prediction for 12 frames of made/truth, the first is 'f0'"):
         made.db.evaluate("made/truth", "made/renamed")
-    assert made.db.evaluate("made/truth", "made/renamed", pattern="^(f[0-9]+)").metrics == wanted
+    assert made.db.evaluate("made/truth", "made/renamed", pattern="^(f[0-9]+)").metrics == expected
     by_uri = made.db.evaluate("made/truth", "made/renamed", pair="uri", missing="skip")
-    assert by_uri.metrics == wanted
+    assert by_uri.metrics == expected
     with pytest.raises(masksdb.UsageError, match="several predictions for one frame, for 12 frames"):
         made.db.evaluate("made/truth", "made/renamed", pattern="^(f)")
     with pytest.raises(masksdb.UsageError, match="the group of the pattern 'f' finds nothing"):
@@ -247,9 +248,9 @@ def test_sources_of_one_frame_are_paired_by_their_ids(db: masksdb.Database, tmp_
     for version, names in (("a", ("left", "right")), ("b", ("right", "left"))):
         sources = [{"id": name, "masks": [{"id": "m", "uri": str(tmp_path / f"{name}.png")}]} for name in names]
         db.ingest([{"id": "f", "sources": sources}], dataset="d", version=version)
-    found = db.evaluate("d/a", "d/b")
-    assert found.masks == 2
-    assert found.metrics["mean_iou"] == 1
+    evaluation = db.evaluate("d/a", "d/b")
+    assert evaluation.masks == 2
+    assert evaluation.metrics["mean_iou"] == 1
 
 
 def test_missing_predictions_count_as_stated(made: Made) -> None:
@@ -259,22 +260,22 @@ def test_missing_predictions_count_as_stated(made: Made) -> None:
     kept = [number for number in range(len(made.truth)) if number not in (3, 5)]
     total = scoring.total([made.matrices()[number] for number in kept])
     total[VOID] = 0
-    names = [name_of(each) for each in range(CLASSES)]
-    found = made.evaluate(missing="skip")
-    check(found, scoring.scores(total, range(CLASSES)), names)
-    assert (found.masks, found.missing, found.skipped) == (10, 0, 2)
+    names = [name_of(value) for value in range(CLASSES)]
+    evaluation = made.evaluate(missing="skip")
+    check(evaluation, scoring.scores(total, range(CLASSES)), names)
+    assert (evaluation.masks, evaluation.missing, evaluation.skipped) == (10, 0, 2)
     # What nothing was predicted for is a miss: as if it were a class of its own.
     for number in (3, 5):
         total[:, 200] += np.bincount(made.truth[number].reshape(-1), minlength=256)
     total[VOID] = 0
-    found = made.evaluate(missing="count", boundary=True, davis=True)
-    rows = {row["class"]: row["recall"] for row in found.classes}
-    wanted = scoring.scores(total, range(CLASSES))
-    assert [rows[name] for name in names[:5]] == pytest.approx(list(wanted.recall[:5]), abs=1e-9)
-    assert found.metrics["mean_iou"] == pytest.approx(wanted.mean_iou, abs=1e-9)
-    assert found.metrics["pixel_accuracy"] == pytest.approx(wanted.pixel_accuracy, abs=1e-9)
-    assert found.predicted_classes[-1] is None
-    assert (found.masks, found.missing, found.skipped) == (12, 2, 0)
+    evaluation = made.evaluate(missing="count", boundary=True, davis=True)
+    rows = {row["class"]: row["recall"] for row in evaluation.classes}
+    expected = scoring.scores(total, range(CLASSES))
+    assert [rows[name] for name in names[:5]] == pytest.approx(list(expected.recall[:5]), abs=1e-9)
+    assert evaluation.metrics["mean_iou"] == pytest.approx(expected.mean_iou, abs=1e-9)
+    assert evaluation.metrics["pixel_accuracy"] == pytest.approx(expected.pixel_accuracy, abs=1e-9)
+    assert evaluation.predicted_classes[-1] is None
+    assert (evaluation.masks, evaluation.missing, evaluation.skipped) == (12, 2, 0)
 
 
 def test_masks_of_another_size_are_never_resized(made: Made) -> None:
@@ -283,8 +284,8 @@ def test_masks_of_another_size_are_never_resized(made: Made) -> None:
         masksdb.MasksDBError, match="1 predictions are not of the size of the truth, the first is of 'f4'"
     ):
         made.evaluate()
-    found = made.evaluate(sizes="skip")
-    assert (found.masks, found.skipped) == (11, 1)
+    evaluation = made.evaluate(sizes="skip")
+    assert (evaluation.masks, evaluation.skipped) == (11, 1)
     (made.folder / "prediction" / "4.png").write_bytes(b"no image")
     with pytest.raises(masksdb.MasksDBError, match=r"prediction/4\.png"):
         made.evaluate(sizes="skip")
@@ -303,10 +304,10 @@ def test_a_second_evaluation_decodes_nothing(made: Made) -> None:
 
 
 def test_groups_are_anything_in_sql(made: Made) -> None:
-    found = made.evaluate(by="upper(frame_meta.city) || '/frame_meta.x'")
-    assert [row["by"] for row in found.groups] == [f"{city}/frame_meta.x" for city in ("BERGEN", "HAIFA", "LIMA")]
-    assert sum(row["masks"] for row in found.groups) == found.masks
-    assert {row["by"] for row in found.group_classes} == {row["by"] for row in found.groups}
+    evaluation = made.evaluate(by="upper(frame_meta.city) || '/frame_meta.x'")
+    assert [row["by"] for row in evaluation.groups] == [f"{city}/frame_meta.x" for city in ("BERGEN", "HAIFA", "LIMA")]
+    assert sum(row["masks"] for row in evaluation.groups) == evaluation.masks
+    assert {row["by"] for row in evaluation.group_classes} == {row["by"] for row in evaluation.groups}
     assert expand_meta("meta.a.b") == "(frame_meta->>'$.a.b')"
     for wrong in ("nothing", "frame_id; DROP TABLE frames", "frame_id) AS b, (1", "1 +", "count(*)"):
         with pytest.raises(masksdb.MasksDBError, match="by ") as caught:
@@ -348,13 +349,13 @@ def test_the_command_prints_every_form(made: Made, run: Callable[..., Outcome], 
         assert picture.mode == "RGB"
         assert len(picture.getcolors(1 << 20) or []) > 20
     document = json.loads(run(*command, "--format", "json", "--average", "images").out)
-    figures = {each["figure"]: each for each in document["metrics"]}
+    figures = {figure["figure"]: figure for figure in document["metrics"]}
     assert figures["mean_iou"]["how"] == "mean over images; absent classes skipped; ignored pixels left out"
     rows = list(csv.DictReader(io.StringIO(run(*command, "--format", "csv").out)))
-    assert {row["class"] for row in rows} == {"", *(name_of(each) for each in range(CLASSES))}
+    assert {row["class"] for row in rows} == {"", *(name_of(value) for value in range(CLASSES))}
     with masksdb.connect(path) as db:
-        found = db.evaluate("made/truth", "made/prediction")
-    assert float(rows[0]["value"]) == found.metrics["mean_iou"]
+        evaluation = db.evaluate("made/truth", "made/prediction")
+    assert float(rows[0]["value"]) == evaluation.metrics["mean_iou"]
     failed = run(*command, "--truth-mask", "sag")
     assert (failed.status, failed.out) == (1, "")
     assert failed.err == "Error: made/truth: no mask 'sag'; did you mean 'seg'?\n"
@@ -370,9 +371,9 @@ def test_no_table_is_wide_and_each_figure_is_defined_once(made: Made, run: Calla
     lines = shown.out.splitlines()
     assert max(map(len, lines)) <= 110
     with masksdb.connect(path) as db:
-        found = db.evaluate("made/truth", "made/prediction", panoptic=True, boundary=True, davis=True)
-    assert list(found.definitions) == list(found.metrics)
-    for name, (definition, how) in found.definitions.items():
+        evaluation = db.evaluate("made/truth", "made/prediction", panoptic=True, boundary=True, davis=True)
+    assert list(evaluation.definitions) == list(evaluation.metrics)
+    for name, (definition, how) in evaluation.definitions.items():
         assert [line for line in lines if line.split()[:1] == [name] and line.endswith(definition)], name
         assert lines.count(f"{how}:") == 1
     assert shown.out.count("mean over classes of TP / (TP + FP + FN)\n") == 1
@@ -381,7 +382,7 @@ def test_no_table_is_wide_and_each_figure_is_defined_once(made: Made, run: Calla
             "by",
             "masks",
             "pixels",
-            *list(found.metrics)[:2],
+            *list(evaluation.metrics)[:2],
             "mean_accuracy",
             "pixel_accuracy",
             "frequency_weighted_iou",

@@ -1,4 +1,4 @@
-"""Panoptic quality equals what panopticapi's algorithm gives, here from its definition, with void and crowds."""
+"""Panoptic quality equals that of panopticapi's algorithm, here from its definition, with void and crowds."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Panoptic:
         rois = [
             {
                 "label": [label],
-                "mask": {"id": "panoptic", "value": [each >> shift & 255 for shift in (0, 8, 16)]},
-                "is_crowd": each in self.crowds,
+                "mask": {"id": "panoptic", "value": [segment >> shift & 255 for shift in (0, 8, 16)]},
+                "is_crowd": segment in self.crowds,
             }
-            for each, label in self.classes.items()
+            for segment, label in self.classes.items()
         ]
         return {"id": name, "sources": [{"masks": [{"id": "panoptic", "uri": str(path)}]}], "rois": rois}
 
@@ -49,13 +49,13 @@ def quality(pairs: Sequence[tuple[Panoptic, Panoptic]]) -> dict[str, dict[str, f
     counts: dict[str, dict[str, float]] = defaultdict(lambda: {"iou": 0.0, "tp": 0, "fp": 0, "fn": 0})
     for truth, prediction in pairs:
         _count(truth, prediction, counts)
-    found = {}
-    for name, each in counts.items():
-        weight = each["tp"] + each["fp"] / 2 + each["fn"] / 2
+    qualities = {}
+    for name, counted in counts.items():
+        weight = counted["tp"] + counted["fp"] / 2 + counted["fn"] / 2
         if weight:
-            sq = each["iou"] / each["tp"] if each["tp"] else 0.0
-            found[name] = each | {"pq": each["iou"] / weight, "sq": sq, "rq": each["tp"] / weight}
-    return found
+            sq = counted["iou"] / counted["tp"] if counted["tp"] else 0.0
+            qualities[name] = counted | {"pq": counted["iou"] / weight, "sq": sq, "rq": counted["tp"] / weight}
+    return qualities
 
 
 def _count(truth: Panoptic, prediction: Panoptic, counts: Mapping[str, dict[str, float]]) -> None:
@@ -68,7 +68,7 @@ def _count(truth: Panoptic, prediction: Panoptic, counts: Mapping[str, dict[str,
         truth_areas[left] += 1
         areas[right] += 1
     matched: set[int] = set()
-    missed = {each for each in truth.classes if each not in truth.crowds}
+    missed = {segment for segment in truth.classes if segment not in truth.crowds}
     for (left, right), pixels in common.items():
         if left not in missed or right not in prediction.classes:
             continue
@@ -82,7 +82,7 @@ def _count(truth: Panoptic, prediction: Panoptic, counts: Mapping[str, dict[str,
     for left in missed:
         counts[truth.classes[left]]["fn"] += 1
     # Of the crowds of a class the last one counts.
-    crowds = {truth.classes[each]: each for each in truth.classes if each in truth.crowds}
+    crowds = {truth.classes[segment]: segment for segment in truth.classes if segment in truth.crowds}
     for right, name in prediction.classes.items():
         if right not in matched:
             pixels = common.get((VOID, right), 0)
@@ -99,27 +99,27 @@ def perturbed(truth: Panoptic, seed: int) -> Panoptic:
     names = sorted(set(truth.classes.values()))
     classes: dict[int, str] = {}
     number = 1000 * (seed + 1)
-    found = np.zeros_like(ids)
-    for each, name in truth.classes.items():
+    predicted = np.zeros_like(ids)
+    for segment, name in truth.classes.items():
         number += 7
-        place = ids == each
+        place = ids == segment
         kind = rng.choice(["kept", "kept", "kept", "renamed", "dropped", "halved"])
         if kind == "dropped":
             continue
-        found[place] = number
+        predicted[place] = number
         classes[number] = str(rng.choice(names)) if kind == "renamed" else name
         if kind == "halved":
             rows = np.arange(len(ids))[:, None]
-            found[place & (rows > np.median(rows[place.any(axis=1)]))] = number + 1
+            predicted[place & (rows > np.median(rows[place.any(axis=1)]))] = number + 1
             classes[number + 1] = name
     # Segments in void and in crowds.
     for left, places in (("void", ids == VOID), ("crowd", np.isin(truth.ids, list(truth.crowds)))):
         number += 7
         if places.sum() > 100:
-            found[places & (rng.random(ids.shape) < (0.95 if left == "void" else 0.7))] = number
+            predicted[places & (rng.random(ids.shape) < (0.95 if left == "void" else 0.7))] = number
             classes[number] = names[0] if left == "void" else truth.classes[min(truth.crowds)]
-    present = set(np.unique(found).tolist())
-    return Panoptic(found, {each: name for each, name in classes.items() if each in present})
+    present = set(np.unique(predicted).tolist())
+    return Panoptic(predicted, {segment: name for segment, name in classes.items() if segment in present})
 
 
 def evaluated(
@@ -134,47 +134,47 @@ def evaluated(
     return db.evaluate("d/truth", "d/prediction", panoptic=True, **options)
 
 
-def check(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    assert {row["class"] for row in rows} == set(wanted)
+def check(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    assert {row["class"] for row in rows} == set(expected)
     for row in rows:
         for name in ("tp", "fp", "fn"):
-            assert row[name] == wanted[row["class"]][name], (row["class"], name)
+            assert row[name] == expected[row["class"]][name], (row["class"], name)
         for name in ("pq", "sq", "rq"):
-            assert row[name] == pytest.approx(wanted[row["class"]][name], abs=1e-9), (row["class"], name)
+            assert row[name] == pytest.approx(expected[row["class"]][name], abs=1e-9), (row["class"], name)
     for name in ("pq", "sq", "rq"):
-        assert metrics[name] == pytest.approx(np.mean([each[name] for each in wanted.values()]), abs=1e-9)
+        assert metrics[name] == pytest.approx(np.mean([of_class[name] for of_class in expected.values()]), abs=1e-9)
 
 
 def coco_samples(root: Path) -> list[Panoptic]:
     """The panoptic images of COCO's samples."""
-    found = []
+    images = []
     for frame in coco_panoptic_frames(root):
         with Image.open(root / frame["sources"][0]["masks"][0]["uri"]) as image:
             channels = np.asarray(image.convert("RGB")).astype(np.int64)
         classes = {roi["id"]: roi["label"][0] for roi in frame["rois"]}
         crowds = {roi["id"] for roi in frame["rois"] if roi["is_crowd"]}
-        found.append(Panoptic(channels @ np.array([1, 1 << 8, 1 << 16]), classes, crowds))
-    return found
+        images.append(Panoptic(channels @ np.array([1, 1 << 8, 1 << 16]), classes, crowds))
+    return images
 
 
 def test_coco_samples_with_perturbed_predictions(db: masksdb.Database, tmp_path: Path, real_data: Path) -> None:
     truths = coco_samples(real_data / "coco_panoptic")
     pairs = [(truth, perturbed(truth, seed)) for seed, truth in enumerate(truths)]
-    wanted = quality(pairs)
-    assert sum(each["tp"] for each in wanted.values()) > 10
-    assert all(sum(each[name] for each in wanted.values()) > 3 for name in ("fp", "fn"))
-    found = evaluated(db, tmp_path, pairs)
-    check(found.panoptic, found.metrics, wanted)
+    expected = quality(pairs)
+    assert sum(of_class["tp"] for of_class in expected.values()) > 10
+    assert all(sum(of_class[name] for of_class in expected.values()) > 3 for name in ("fp", "fn"))
+    evaluation = evaluated(db, tmp_path, pairs)
+    check(evaluation.panoptic, evaluation.metrics, expected)
 
 
 def test_coco_samples_predicted_rightly_are_perfect(db: masksdb.Database, tmp_path: Path, real_data: Path) -> None:
     truths = coco_samples(real_data / "coco_panoptic")
     rightly = [
-        Panoptic(each.ids, {number: name for number, name in each.classes.items() if number not in each.crowds})
-        for each in truths
+        Panoptic(truth.ids, {number: name for number, name in truth.classes.items() if number not in truth.crowds})
+        for truth in truths
     ]
-    found = evaluated(db, tmp_path, list(zip(truths, rightly, strict=True)))
-    assert {name: found.metrics[name] for name in ("pq", "sq", "rq")} == {"pq": 1, "sq": 1, "rq": 1}
+    evaluation = evaluated(db, tmp_path, list(zip(truths, rightly, strict=True)))
+    assert {name: evaluation.metrics[name] for name in ("pq", "sq", "rq")} == {"pq": 1, "sq": 1, "rq": 1}
 
 
 def generated(seed: int) -> Panoptic:
@@ -187,19 +187,19 @@ def generated(seed: int) -> Panoptic:
         ids[y : y + rng.integers(6, 24), x : x + rng.integers(6, 30)] = 300 * number
         names[300 * number] = "abc"[number % 3]
     present = set(np.unique(ids).tolist())
-    classes = {each: name for each, name in names.items() if each in present}
-    return Panoptic(ids, classes, {each for each in classes if each in (3300, 2400)})
+    classes = {segment: name for segment, name in names.items() if segment in present}
+    return Panoptic(ids, classes, {segment for segment in classes if segment in (3300, 2400)})
 
 
 def test_generated_segments_with_crowds_of_one_class(db: masksdb.Database, tmp_path: Path) -> None:
     truths = [generated(seed) for seed in range(16)]
     pairs = [(truth, perturbed(truth, seed)) for seed, truth in enumerate(truths)]
-    found = evaluated(db, tmp_path, pairs, by="CAST(frame_id AS INTEGER) % 2")
-    check(found.panoptic[: len(quality(pairs))], found.metrics, quality(pairs))
-    for row in found.groups:
-        wanted = quality(pairs[int(row["by"]) :: 2])
-        check([each for each in found.panoptic if each["by"] == row["by"]], row, wanted)
+    evaluation = evaluated(db, tmp_path, pairs, by="CAST(frame_id AS INTEGER) % 2")
+    check(evaluation.panoptic[: len(quality(pairs))], evaluation.metrics, quality(pairs))
+    for row in evaluation.groups:
+        expected = quality(pairs[int(row["by"]) :: 2])
+        check([class_row for class_row in evaluation.panoptic if class_row["by"] == row["by"]], row, expected)
     db.version("d", "prediction").delete_frames(["3"])
     pairs[3] = truths[3], Panoptic(np.zeros_like(truths[3].ids), {})
-    found = db.evaluate("d/truth", "d/prediction", panoptic=True, missing="count")
-    check(found.panoptic, found.metrics, quality(pairs))
+    evaluation = db.evaluate("d/truth", "d/prediction", panoptic=True, missing="count")
+    check(evaluation.panoptic, evaluation.metrics, quality(pairs))

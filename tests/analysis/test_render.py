@@ -19,7 +19,7 @@ from masksdb.pixels.colours import label_colours
 
 NEUTRAL = (52, 54, 58)
 LEFT, TOP, MARGIN, BETWEEN, LINE = 12, 33, 12, 39, 23
-"""Where the first picture lies on a sheet, what is to the right and below each, and a line of the legend."""
+"""The place of the first picture on a sheet, the space right of and below a picture, and a line of the legend."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -35,20 +35,20 @@ def add(db: masksdb.Database, tmp_path: Path) -> Callable[..., None]:
     """Adds a frame with one source, its masks by id, and ROIs of (labels, mask id, value)."""
 
     def call(name: str, source: Any, masks: dict[str, Any], rois: list[tuple[list[str], str, Any]]) -> None:
-        for file, pixels in {f"{name}.png": source, **{f"{name}_{each}.png": masks[each] for each in masks}}.items():
+        files = {f"{name}_{mask_id}.png": pixels for mask_id, pixels in masks.items()}
+        for file, pixels in {f"{name}.png": source, **files}.items():
             if pixels is not None:
                 Image.fromarray(np.asarray(pixels, np.uint8)).save(tmp_path / file)
-        sources = [
-            {"id": "s", "uri": f"{name}.png", "masks": [{"id": each, "uri": f"{name}_{each}.png"} for each in masks]}
-        ]
-        given = [{"label": labels, "mask": {"id": mask, "value": value}} for labels, mask, value in rois]
-        db.ingest([{"id": name, "sources": sources, "rois": given}], dataset="d", media_root=str(tmp_path))
+        references = [{"id": mask_id, "uri": f"{name}_{mask_id}.png"} for mask_id in masks]
+        sources = [{"id": "s", "uri": f"{name}.png", "masks": references}]
+        frame_rois = [{"label": labels, "mask": {"id": mask, "value": value}} for labels, mask, value in rois]
+        db.ingest([{"id": name, "sources": sources, "rois": frame_rois}], dataset="d", media_root=str(tmp_path))
 
     return call
 
 
 def drawn(db: masksdb.Database, height: int, width: int, *names: str, **options: Any) -> Pixels:
-    """The first picture of a sheet, without its edges' emphasis: what is in the middle of each pixel."""
+    """The first picture of a sheet without its opaque edges: what is in the middle of each pixel."""
     scale = max(1, 320 // max(height, width))
     sheet = np.asarray(db.render(names or ["f"], dataset="d", **options))
     picture = sheet[TOP : TOP + height * scale, LEFT : LEFT + width * scale]
@@ -74,7 +74,7 @@ def test_pixels_of_a_region_are_the_source_mixed_with_its_labels_colour(
         expected = np.where((IDS == 1)[:, :, None], blend(SOURCE, colours["car"], opacity), SOURCE)
         expected = np.where((IDS == 2)[:, :, None], blend(SOURCE, colours["person"], opacity), expected)
         assert (drawn(db, 24, 32, opacity=opacity) == expected).all(), opacity
-    assert (drawn(db, 24, 32) == drawn(db, 24, 32, opacity=0.6)).all(), "which it is where none is given"
+    assert (drawn(db, 24, 32) == drawn(db, 24, 32, opacity=0.6)).all(), "which is the default"
 
 
 def test_two_regions_of_one_label_have_an_edge_between_them(db: masksdb.Database, add: Callable[..., None]) -> None:
@@ -98,10 +98,10 @@ def test_no_colours_come_up_between_regions_of_masks_of_any_size(
 ) -> None:
     ids = np.random.default_rng(1).integers(0, 3, size).astype(np.uint8)
     add("f", np.full((24, 32, 3), 90), {"m": ids}, [(["car"], "m", [1]), (["person"], "m", [2])])
-    found = {tuple(colour) for colour in drawn_whole(db, 240, 320).reshape(-1, 3).tolist()}
+    drawn_colours = {tuple(colour) for colour in drawn_whole(db, 240, 320).reshape(-1, 3).tolist()}
     colours = list(label_colours(["car", "person"]).values())
     mixed = {tuple(blend((90, 90, 90), colour, 0.6).astype(int).tolist()) for colour in colours}
-    assert found == {(90, 90, 90), *mixed, *colours}
+    assert drawn_colours == {(90, 90, 90), *mixed, *colours}
 
 
 def drawn_whole(db: masksdb.Database, height: int, width: int) -> Pixels:
@@ -240,7 +240,7 @@ def test_the_legend_has_each_label_that_is_drawn_and_no_other(db: masksdb.Databa
     swatches = [tuple(sheet[TOP + 7 + LINE * line, x + 7].tolist()) for line in range(5)]
     assert swatches == [*(colours[label] for label in ("a, long name", "b", "void")), (255,) * 3, (255,) * 3]
     inked = [(sheet[TOP + LINE * line : TOP + LINE * line + 15, x + 18 :] < 100).all(axis=2) for line in range(4)]
-    widths = [int(np.flatnonzero(each.any(axis=0)).max(initial=0)) for each in inked]
+    widths = [int(np.flatnonzero(line.any(axis=0)).max(initial=0)) for line in inked]
     assert widths[0] > widths[2] > widths[1] > 0 == widths[3], "a text beside each, as long as its label"
 
 

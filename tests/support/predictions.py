@@ -1,4 +1,4 @@
-"""Generated masks with void regions, predictions of them, and whether an evaluation is what numpy says."""
+"""Generated masks with void regions, predictions of them, and a comparison of evaluations with numpy."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CLASSES = 6
 SIZE = (40, 56)
 
 
-def check(found: Evaluation, wanted: scoring.Scores, names: Sequence[str]) -> None:
+def check(evaluation: Evaluation, expected: scoring.Scores, names: Sequence[str]) -> None:
     """Raise where the figures are not those of numpy."""
-    rows = {row["class"]: row for row in found.classes}
+    rows = {row["class"]: row for row in evaluation.classes}
     assert set(rows) == set(names)
     for column in ("iou", "dice", "precision", "recall"):
-        for name, value in zip(names, getattr(wanted, column), strict=True):
+        for name, value in zip(names, getattr(expected, column), strict=True):
             ours = rows[name][column]
             assert (ours is None) == math.isnan(value), (name, column)
             assert ours is None or ours == pytest.approx(value, abs=1e-9), (name, column)
-    for name, value in found.metrics.items():
-        assert value == pytest.approx(getattr(wanted, name), abs=1e-9), name
+    for name, value in evaluation.metrics.items():
+        assert value == pytest.approx(getattr(expected, name), abs=1e-9), name
 
 
 class Made:
@@ -76,7 +76,7 @@ class Made:
     def ingest(self) -> None:
         """Both as versions, with names for the values."""
         values = [*range(CLASSES), VOID]
-        entries = [{"value": [each], "labels": [name_of(each)]} | _ignored(each) for each in values]
+        entries = [{"value": [value], "labels": [name_of(value)]} | _ignored(value) for value in values]
         for name, frames in self.frames.items():
             self.db.ingest(frames, dataset="made", version=name)
             self.db.version("made", name).set_metadata({"mask_labels": {"seg": entries}})
@@ -85,7 +85,7 @@ class Made:
         return self.db.evaluate("made/truth", "made/prediction", **options)
 
     def matrices(self) -> list[scoring.Numbers]:
-        """The confusion matrix of each two masks, by value."""
+        """The confusion matrix of each pair of masks, by value."""
         return [scoring.matrix(left, right, 256) for left, right in zip(self.truth, self.prediction, strict=True)]
 
 
