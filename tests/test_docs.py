@@ -86,6 +86,12 @@ def test_the_sql_of_the_page_on_evaluations_counts_each_pixel_once(
         assert db.sql(query).fetchall() == [(row["class"], round(row["iou"], 4)) for row in rows]
 
 
+@pytest.mark.parametrize("name", ["cli", "python", "dataviews", "versions"])
+def test_tables_fit_a_screen(name: str) -> None:
+    lines = (ROOT / "docs" / f"{name}.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("|") and len(line) > 110] == []
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
