@@ -16,7 +16,7 @@ from masksdb.exchange import export_frames
 from masksdb.exchange import ingest as ingesting
 from masksdb.exchange.ingest import IngestReport
 from masksdb.exchange.staging import OnError
-from masksdb.formats.registry import AUTO, FRAMES, check_options
+from masksdb.formats.registry import AUTO, FRAMES, Option, check_options
 from masksdb.pixels.settings import LOSSY_TOLERANCE, DecodeErrors
 from masksdb.store import datasets, versions
 from masksdb.store.changes import VersionChanges, version_changes
@@ -200,9 +200,18 @@ class Database:
         Returns:
             For ``frames`` the number of frames written (see :func:`masksdb.exchange.export_frames.export`); for another
             layout the report of what the export loses (see :func:`masksdb.exchange.export_layout.convert`).
+
+        Raises:
+            UsageError: the layout does not take an option.
         """
         if format == FRAMES:
-            check_options(format, polygons=polygons)
+            asked: dict[Option, object] = {
+                "masks": masks,
+                "with_images": with_images,
+                "refuse_loss": refuse_loss,
+                "polygons": polygons,
+            }
+            check_options(format, asked)
             return export_frames.export(self._engine, out, dataset=dataset, version=version)
         from masksdb.exchange.export_layout import convert
 

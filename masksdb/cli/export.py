@@ -13,7 +13,7 @@ import click
 import masksdb
 from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_option
 from masksdb.errors import LossRefusedError, UsageError
-from masksdb.formats.registry import FORMATS, FRAMES, check_options
+from masksdb.formats.registry import FORMATS, FRAMES, Option, check_options
 from masksdb.store.files import replacing
 
 if TYPE_CHECKING:
@@ -74,16 +74,21 @@ def export(
     masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
     masksdb export cars.duckdb coco/ --dataset cars --format coco --images
     """
+    asked: dict[Option, object] = {
+        "masks": masks,
+        "with_images": images,
+        "refuse_loss": refuse_loss,
+        "report": report,
+        "polygons": polygons,
+    }
     try:
-        check_options(format_, polygons=polygons)
+        check_options(format_, asked)
     except UsageError as error:
         raise click.UsageError(str(error)) from None
-    if report and report != "-" and format_ != FRAMES:
+    if report and report != "-":
         _check_report(report, out)
     with masksdb.connect(db, read_only=True) as database:
         if format_ == FRAMES:
-            if masks or images or report or refuse_loss:
-                raise UsageError("--mask, --images, --report and --refuse-loss: for other layouts than frames")
             count = database.export(out, dataset=dataset, version=version)
             click.echo(f"{out}: {count} frames", err=True)
             return

@@ -59,7 +59,7 @@ def convert(
     if layout is None or not layout.is_written:
         known = ", ".join(name for name, each in FORMATS.items() if each.is_written)
         raise UnsupportedFormatError(f"--format {format}: cannot be written; expected one of {known}")
-    check_options(format, polygons=polygons)
+    check_options(format, {"polygons": polygons})
     # Where a link leads to, for the folder takes the place of an empty one, and not of a link.
     target = Path(os.path.realpath(out))
     if target.is_symlink():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from masksdb.errors import IngestError, UsageError
 
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from masksdb.formats.writing import Writing
 
 FRAMES, AUTO = "frames", "auto"
+
+Option = Literal["masks", "with_images", "refuse_loss", "report", "polygons"]
+
+FLAGS: Mapping[Option, str] = {
+    "masks": "--mask",
+    "with_images": "--images",
+    "refuse_loss": "--refuse-loss",
+    "report": "--report",
+    "polygons": "--polygons",
+}
+"""The options of exports, and how the command line writes them."""
+
+USUAL: tuple[Option, ...] = ("masks", "with_images", "refuse_loss", "report")
+"""The options of every layout but ``frames``, which holds all of a version as it is."""
 
 
 class Reader(Protocol):
@@ -43,13 +57,13 @@ class Layout(NamedTuple):
         description: what it is, in a line.
         is_read: whether frames are read from it.
         is_written: whether it can be exported.
-        options: what an export to it may be asked for besides masks and images.
+        options: the options that an export to it takes.
     """
 
     description: str
     is_read: bool = True
     is_written: bool = True
-    options: tuple[str, ...] = ()
+    options: tuple[Option, ...] = USUAL
 
     @property
     def direction(self) -> str:
@@ -58,9 +72,9 @@ class Layout(NamedTuple):
 
 
 FORMATS: Mapping[str, Layout] = {
-    FRAMES: Layout("frames as JSON lines, an array or an object; what goes in comes out again"),
+    FRAMES: Layout("frames as JSON lines, an array or an object; what goes in comes out again", options=()),
     "coco-panoptic": Layout("COCO panoptic: JSON and PNGs of segment ids"),
-    "coco": Layout("COCO instances: polygons, RLE, crowds", options=("polygons",)),
+    "coco": Layout("COCO instances: polygons, RLE, crowds", options=(*USUAL, "polygons")),
     "cityscapes": Layout("Cityscapes: labelIds, instanceIds, trainIds, colours, polygons"),
     "voc": Layout("Pascal VOC and CVAT segmentation masks: SegmentationClass, SegmentationObject, labelmap.txt"),
     "ade20k": Layout("ADE20K of 2017 and of 2020: _seg.png, _parts_N.png", is_written=False),
@@ -80,20 +94,26 @@ FORMATS: Mapping[str, Layout] = {
 """The layouts by name, in the order in which a path is tried for them."""
 
 
-def check_options(format: str, **options: bool) -> None:
-    """Refuse what an export was asked for and its layout does not know.
+def check_options(format: str, asked: Mapping[Option, object]) -> None:
+    """Refuse options that a layout does not take.
+
+    Args:
+        format: name of a layout.
+        asked: the options of an export; those that are false or empty were not asked for.
 
     Raises:
-        UsageError: an option that is set is not among those of the layout.
+        UsageError: the layout does not take one of them.
 
-    >>> check_options("voc", polygons=True)
+    >>> check_options("frames", {"polygons": True})
     Traceback (most recent call last):
         ...
-    masksdb.errors.UsageError: --format voc: does not take --polygons; only coco does
+    masksdb.errors.UsageError: --format frames: does not take --polygons; it takes no option
     """
-    for name in (name for name, is_set in options.items() if is_set and name not in FORMATS[format].options):
-        takers = [other for other, layout in FORMATS.items() if name in layout.options]
-        raise UsageError(f"--format {format}: does not take --{name}; only {' and '.join(takers)} does")
+    options = FORMATS[format].options
+    refused = ", ".join(FLAGS[name] for name, value in asked.items() if value and name not in options)
+    if refused:
+        known = ", ".join(FLAGS[name] for name in options) or "no option"
+        raise UsageError(f"--format {format}: does not take {refused}; it takes {known}")
 
 
 class Recognised(NamedTuple):

@@ -202,12 +202,41 @@ def test_an_option_that_a_layout_does_not_take_is_refused_by_name(
     layout: str, overlapping: masksdb.Database, run: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(masksdb.UsageError, match=f"--format {layout}: does not take --polygons; only coco does"):
+    known = "no option" if layout == "frames" else "--mask, --images, --refuse-loss, --report"
+    message = f"--format {layout}: does not take --polygons; it takes {known}"
+    with pytest.raises(masksdb.UsageError, match=message):
         overlapping.export(out, dataset="d", format=layout, polygons=True)
     overlapping.close()
     done = run("export", tmp_path / "test.duckdb", out, "--dataset", "d", "--format", layout, "--polygons")
     assert (done.status, out.exists()) == (2, False)
-    assert f"--format {layout}: does not take --polygons; only coco does" in done.err
+    assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "flags"),
+    [
+        ({"masks": ["seg"]}, ["--mask", "seg"]),
+        ({"with_images": True}, ["--images"]),
+        ({"refuse_loss": True}, ["--refuse-loss"]),
+        (None, ["--report", "loss.json"]),
+    ],
+)
+def test_frames_take_no_option_of_layouts(
+    option: dict[str, Any] | None,
+    flags: list[str],
+    overlapping: masksdb.Database,
+    run: Callable[..., Outcome],
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out.jsonl"
+    message = f"--format frames: does not take {flags[0]}; it takes no option"
+    if option:
+        with pytest.raises(masksdb.UsageError, match=message):
+            overlapping.export(out, dataset="d", **option)
+    overlapping.close()
+    done = run("export", tmp_path / "test.duckdb", out, "--dataset", "d", *flags)
+    assert (done.status, out.exists()) == (2, False)
+    assert message in done.err
 
 
 def test_parquet_holds_the_views_and_the_files(db: masksdb.Database, tmp_path: Path) -> None:
