@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from masksdb.errors import MasksDBError, UsageError
-from masksdb.formats.reading import BACKGROUND, VOID, Size
+from masksdb.formats.frame import Size
+from masksdb.formats.reading import BACKGROUND, VOID
 from masksdb.formats.writing import Classes, OutFrame, Region
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.mask_cache import facts_cache

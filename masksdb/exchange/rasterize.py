@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from masksdb.errors import IngestError, MasksDBError
+from masksdb.formats.frame import Frame, Mask, Roi, Source
 from masksdb.pixels import polygons, rle
 
 MASK_ID = "rasterized"
@@ -23,16 +23,18 @@ MOST = 65535
 Pixels = npt.NDArray[np.uint16]
 
 
-def with_mask_files(item: Any, folder: Path) -> Iterator[Mapping[str, Any] | IngestError]:
-    """A frame whose ROIs with a geometry and no mask live in mask files, which are written; what is no frame as it is.
+def with_mask_files(frame: Frame, folder: Path) -> Frame:
+    """A frame whose ROIs with a geometry and no mask live in mask files, which are written.
 
-    A file that is there already stays; if its content is another, that is an error.
+    A file that is there already stays.
+
+    Raises:
+        IngestError: a file cannot be written, or is there already with another content.
     """
-    if isinstance(item, IngestError) or len(item.get("sources") or ()) != 1:
-        yield item
-        return
-    source = item["sources"][0]
-    rois = list(item.get("rois") or ())
+    if len(frame["sources"]) != 1:
+        return frame
+    source = frame["sources"][0]
+    rois = list(frame["rois"])
     layers: list[Pixels] = []
     numbers: list[int] = []
     for index, roi in enumerate(rois):
@@ -47,26 +49,26 @@ def with_mask_files(item: Any, folder: Path) -> Iterator[Mapping[str, Any] | Ing
             numbers.append(0)
         numbers[layer] += 1
         layers[layer][region] = numbers[layer]
-        rois[index] = {**roi, "mask": {"id": _mask_id(layer), "value": [numbers[layer]]}}
-    if not layers:
-        yield item
-        return
+        rois[index] = roi | {"mask": {"id": _mask_id(layer), "value": [numbers[layer]]}}
     try:
-        masks = [_written(folder, str(item["id"]), number, pixels) for number, pixels in enumerate(layers)]
+        masks = [_written(folder, frame["id"], number, pixels) for number, pixels in enumerate(layers)]
     except OSError as error:
-        yield IngestError(f"{item['id']}: its masks cannot be written: {error.strerror or error}", str(folder))
-        return
+        reason = f"{frame['id']}: its masks cannot be written: {error.strerror or error}"
+        raise IngestError(reason, str(folder)) from None
     except MasksDBError as error:
-        yield IngestError(str(error), str(folder))
-        return
-    yield {**item, "sources": [{**source, "masks": [*source.get("masks", ()), *masks]}], "rois": rois}
+        raise IngestError(str(error), str(folder)) from None
+    if not masks:
+        return frame
+    frame["sources"] = [source | {"masks": [*source.get("masks", ()), *masks]}]
+    frame["rois"] = rois
+    return frame
 
 
 def _mask_id(layer: int) -> str:
     return f"{MASK_ID}_{layer + 1}" if layer else MASK_ID
 
 
-def _region(roi: Mapping[str, Any], source: Mapping[str, Any]) -> npt.NDArray[np.bool_] | None:
+def _region(roi: Roi, source: Source) -> npt.NDArray[np.bool_] | None:
     """The pixels of a ROI's own geometry, shape (height, width); None where it has none of this image."""
     height, width = source.get("height"), source.get("width")
     if not height or not width:
@@ -82,7 +84,7 @@ def _region(roi: Mapping[str, Any], source: Mapping[str, Any]) -> npt.NDArray[np
     return rle.to_pixels(counts, height, width).astype(np.bool_)
 
 
-def _written(folder: Path, frame_id: str, layer: int, pixels: Pixels) -> dict[str, Any]:
+def _written(folder: Path, frame_id: str, layer: int, pixels: Pixels) -> Mask:
     """A mask of a source, whose file is written."""
     parts: Sequence[str] = [part for part in frame_id.split("/") if part not in ("", ".", "..")]
     path = folder.joinpath(*parts[:-1], f"{parts[-1] if parts else '_'}{f'_{layer + 1}' if layer else ''}.png")

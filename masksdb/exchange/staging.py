@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import itertools
 import os
 import re
@@ -27,12 +26,14 @@ from masksdb.exchange.json_frames import (
     without_invalid_utf8,
 )
 from masksdb.exchange.json_frames import recognise as recognise_frames
-from masksdb.formats.registry import AUTO, FRAMES, Recognised, reader, recognise
+from masksdb.formats.registry import AUTO, FRAMES, Recognised, read_frames, recognise
 from masksdb.pixels.settings import Settings
 from masksdb.store.sql import statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from masksdb.formats.frame import Frame
 
 
 MEMORY_LIMIT = 1_000_000_000
@@ -137,32 +138,38 @@ class Staging:
             prefix = f"{each.path.relative_to(source).as_posix()}/" if len(found) > 1 else ""
             self._stage_layout(each, media_root, prefix)
 
-    def _stage_layout(self, found: Recognised, media_root: str | None, prefix: str) -> None:
-        tree_module = importlib.import_module("masksdb.formats.reading")
-        tree = tree_module.Tree(found.path, self.settings, self.mask_labels, self.notes)
-        if not found.path.exists():
-            raise IngestError("no such file or folder", str(found.path))
-        key = f"{found.path} {len(self.inputs)}"
+    def _stage_layout(self, dataset: Recognised, media_root: str | None, prefix: str) -> None:
+        from masksdb.formats.reading import Tree
+
+        if not dataset.path.exists():
+            raise IngestError("no such file or folder", str(dataset.path))
+        key = f"{dataset.path} {len(self.inputs)}"
+
+        def refuse(error: IngestError) -> None:
+            if self.on_error == "stop":
+                raise error
+            self.refused.append(Refused(key, error, None))
+
+        tree = Tree(dataset.path, self.settings, self.mask_labels, self.notes, refuse)
         root = str(tree.root.absolute()) if media_root is None else media_root
-        self.inputs[key] = Input(str(found.path), key, "memory", root, media_root is not None, format=found.format)
+        self.inputs[key] = Input(str(dataset.path), key, "memory", root, media_root is not None, format=dataset.format)
+        frames = self._rasterized(read_frames(dataset.format, tree), refuse)
+        named: Iterator[Mapping[str, Any]] = ({**frame, "id": f"{prefix}{frame['id']}"} for frame in frames)
+        self._stage_stream(key, JsonStream(named, 0, skip=self.on_error == "skip", path=str(dataset.path)))
 
-        def frames() -> Iterator[Mapping[str, Any]]:
-            for item in self._rasterized(_read(found, tree)):
-                if not isinstance(item, IngestError):
-                    yield {**item, "id": f"{prefix}{item['id']}"} if prefix else item
-                elif self.on_error == "stop":
-                    raise item
-                else:
-                    self.refused.append(Refused(key, item, None))
-
-        self._stage_stream(key, JsonStream(frames(), 0, skip=self.on_error == "skip", path=str(found.path)))
-
-    def _rasterized(self, items: Iterator[Any]) -> Iterator[Any]:
+    def _rasterized(self, frames: Iterator[Frame], refuse: Callable[[IngestError], None]) -> Iterator[Frame]:
         if self.rasterize is None:
-            return items
-        with_mask_files = importlib.import_module("masksdb.exchange.rasterize").with_mask_files
-        folder = Path(self.rasterize)
-        return (each for item in items for each in with_mask_files(item, folder))
+            yield from frames
+            return
+        from masksdb.exchange.rasterize import with_mask_files
+
+        for frame in frames:
+            try:
+                rasterized = with_mask_files(frame, Path(self.rasterize))
+            except IngestError as error:
+                refuse(error)
+            else:
+                yield rasterized
 
     def _stage_files(self, source: str, media_root: str | None) -> None:
         for shape, group in itertools.groupby(self._opened(source, media_root), key=lambda each: each.shape):
@@ -257,15 +264,6 @@ class Staging:
         if source.shape == "lines":
             return IngestError(reason, source.path, line=number, json_path=json_path)
         return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
-
-
-def _read(found: Recognised, tree: Any) -> Iterator[Any]:
-    """What the reader of a layout yields, with a folder that it cannot look into as any other fault of a dataset."""
-    try:
-        yield from reader(found.format).read(tree)
-    except OSError as error:
-        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(found.path)
-        raise IngestError(f"cannot be read: {error.strerror or error}", place) from None
 
 
 def _holds_frames(source: str) -> bool:

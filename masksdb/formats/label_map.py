@@ -1,11 +1,7 @@
 """Label maps: files that say which index or colour of a mask is which class.
 
-Read are ``labels.txt`` or ``classes.txt`` (a name a line, whose index is the number of the line from 0; ``index name``;
-``r g b name`` as CamVid has it; ``name:r,g,b::`` as CVAT has it), ``*.csv`` with the columns name, r, g, b or name and
-index, ``labels.json`` (``{name: value}``, ``{value: name}``, a list of names), Datumaro's ``dataset_meta.json`` and
-``*.yaml`` with ``names``.
-
-A class called background is no object. Void, ignore, ignored, unlabelled and unlabeled count for nothing.
+The kinds that are read are listed in the page on the layout ``folder``. A class called background is not an object;
+void, ignore, ignored, unlabelled and unlabeled are ignored.
 """
 
 from __future__ import annotations
@@ -20,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from masksdb.formats import yaml_text
-from masksdb.formats.reading import BACKGROUND, VOID, Tree, open_file, read_text
+from masksdb.formats.reading import BACKGROUND, VOID, Fault, Tree, open_file, read_text
 from masksdb.pixels.colours import Colour
 
 VOIDS = frozenset({VOID, "ignore", "ignored", "unlabelled", "unlabeled"})
-"""Names of classes that count for nothing."""
+"""Names of classes that are ignored."""
 
 _NAMES = re.compile(
     r"(?i)_?(labels?|class(es)?|(label|class)_?(colou?rs|map|names|dict)|colou?r_?map|palette|categories|dataset_meta)"
@@ -49,7 +45,7 @@ _COLOUR_COLUMNS = (("r", "g", "b"), ("red", "green", "blue"))
 
 
 def is_background(label: str) -> bool:
-    """Whether a class is no object.
+    """Whether a class is the background, by its name.
 
     >>> is_background("_background_"), is_background("Background"), is_background("back")
     (True, True, False)
@@ -58,7 +54,7 @@ def is_background(label: str) -> bool:
 
 
 def is_void(label: str) -> bool:
-    """Whether a class counts for nothing, by its name."""
+    """Whether a class is ignored, by its name."""
     return label.casefold().strip("_ ") in VOIDS
 
 
@@ -70,7 +66,7 @@ class Entry:
         label: its name.
         index: its index, if the file says one.
         colour: its colour, if the file says one.
-        is_ground: whether the file says that it is no object.
+        is_ground: whether the file says that it is the background.
     """
 
     label: str
@@ -80,12 +76,12 @@ class Entry:
 
     @property
     def is_background(self) -> bool:
-        """Whether it is no object."""
+        """Whether it is the background."""
         return is_background(self.label) or (self.is_ground and not self.is_ignored)
 
     @property
     def is_ignored(self) -> bool:
-        """Whether it counts for nothing."""
+        """Whether it is ignored."""
         return is_void(self.label)
 
 
@@ -114,36 +110,36 @@ class LabelMap:
     @cached_property
     def by_colour(self) -> Mapping[Colour, Entry]:
         """The classes that the file gives a colour; of several with one colour the first."""
-        found: dict[Colour, Entry] = {}
+        by_colour: dict[Colour, Entry] = {}
         for entry in self.entries:
             if entry.colour is not None:
-                found.setdefault(entry.colour, entry)
-        return found
+                by_colour.setdefault(entry.colour, entry)
+        return by_colour
 
 
 def find_label_map(tree: Tree, folder: Path) -> LabelMap | None:
-    """The label map in a folder, None where there is none; told where there are several.
+    """The label map in a folder, None where there is none; with a note where there are several.
 
     Raises:
-        IngestError: it is none of the kinds that are known.
+        Fault: it is not of a kind that is read.
     """
-    found = label_map_files(folder)
-    if not found:
+    files = label_map_files(folder)
+    if not files:
         return None
-    if len(found) > 1:
-        others = ", ".join(path.name for path in found[1:])
-        tree.note(found[0], f"taken for the label map; not looked into: {others}")
-    return LabelMap(found[0], read_entries(tree, found[0]))
+    if len(files) > 1:
+        others = ", ".join(path.name for path in files[1:])
+        tree.note(files[0], f"taken for the label map; not looked into: {others}")
+    return LabelMap(files[0], read_entries(tree, files[0]))
 
 
 def label_map_files(folder: Path) -> list[Path]:
     """The files of a folder that may be label maps, the likeliest first."""
-    found = [
+    files = [
         path
         for path in folder.iterdir()
         if path.suffix.lower() in _SUFFIXES and path.is_file() and (_NAMES.fullmatch(path.stem) or _has_sign(path))
     ]
-    return sorted(found, key=lambda path: (_SUFFIXES.index(path.suffix.lower()), path.name))
+    return sorted(files, key=lambda path: (_SUFFIXES.index(path.suffix.lower()), path.name))
 
 
 def _has_sign(path: Path) -> bool:
@@ -159,24 +155,23 @@ def read_entries(tree: Tree, path: Path) -> list[Entry]:
     """The classes that a file names.
 
     Raises:
-        IngestError: it is none of the kinds that are known.
+        Fault: it is not of a kind that is read.
     """
     kind = path.suffix.lower()
     try:
         if kind == ".json":
-            found = list(_of_json(tree.read_json(path)))
+            entries = list(_of_json(tree.read_json(path)))
         else:
             text = read_text(path, "utf-8-sig")
-            read = {".csv": _of_csv, ".txt": _of_lines}.get(kind, _of_yaml)
-            found = list(read(text))
-        _check(found)
+            entries = list({".csv": _of_csv, ".txt": _of_lines}.get(kind, _of_yaml)(text))
+        _check(entries)
     except UnicodeDecodeError:
-        raise tree.error(path, "not UTF-8 text") from None
+        raise Fault("not UTF-8 text", path) from None
     except OSError as error:
-        raise tree.error(path, f"cannot be read: {error.strerror}") from None
+        raise Fault(f"cannot be read: {error.strerror}", path) from None
     except (ValueError, csv.Error) as error:
-        raise tree.error(path, f"no label map: {error}") from None
-    return found
+        raise Fault(f"no label map: {error}", path) from None
+    return entries
 
 
 def _check(entries: Sequence[Entry]) -> None:
@@ -225,15 +220,15 @@ _FORMS = (
 
 def _colour(parts: Iterable[object], number: int | None = None) -> Colour:
     place = f"line {number}: " if number is not None else ""
-    found = []
+    levels = []
     for part in parts:
         level = int(part) if isinstance(part, str) and part.strip().isdecimal() else part
         if type(level) is not int or not 0 <= level <= 255:
             raise ValueError(f"{place}found {part!r} in a colour, expected 0 to 255")
-        found.append(level)
-    if len(found) != 3:
-        raise ValueError(f"{place}found a colour of {len(found)} numbers, expected 3")
-    return found[0], found[1], found[2]
+        levels.append(level)
+    if len(levels) != 3:
+        raise ValueError(f"{place}found a colour of {len(levels)} numbers, expected 3")
+    return levels[0], levels[1], levels[2]
 
 
 def _of_csv(text: str) -> Iterator[Entry]:
@@ -241,9 +236,11 @@ def _of_csv(text: str) -> Iterator[Entry]:
     delimiter = max(",;\t", key=first.count)
     rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     columns = {str(name).strip().casefold(): name for name in rows.fieldnames or ()}
-    name = next((columns[each] for each in _NAME_COLUMNS if each in columns), None)
-    index = next((columns[each] for each in _INDEX_COLUMNS if each in columns), None)
-    colour = next(([columns[each] for each in three] for three in _COLOUR_COLUMNS if set(three) <= set(columns)), None)
+    name = next((columns[column] for column in _NAME_COLUMNS if column in columns), None)
+    index = next((columns[column] for column in _INDEX_COLUMNS if column in columns), None)
+    colour = next(
+        ([columns[level] for level in three] for three in _COLOUR_COLUMNS if set(three) <= set(columns)), None
+    )
     if name is None or (index is None and colour is None):
         raise ValueError(f"found the columns {', '.join(columns) or 'none'}; expected name, r, g, b or name, index")
     for row in rows:
@@ -252,7 +249,7 @@ def _of_csv(text: str) -> Iterator[Entry]:
         number = (row[index] or "").strip() if index is not None else None
         if number is not None and not number.isdecimal():
             raise ValueError(f"line {rows.line_num}: found the index {number!r}, expected a whole number")
-        levels = _colour([row[each] for each in colour], rows.line_num) if colour else None
+        levels = _colour([row[column] for column in colour], rows.line_num) if colour else None
         yield Entry(row[name].strip(), int(number) if number is not None else None, levels)
 
 
@@ -267,7 +264,7 @@ def _of_yaml(text: str) -> Iterator[Entry]:
 
 
 def _of_json(document: Any) -> Iterator[Entry]:
-    if isinstance(document, list) and all(isinstance(each, str) for each in document):
+    if isinstance(document, list) and all(isinstance(name, str) for name in document):
         yield from (Entry(name, index) for index, name in enumerate(document))
     elif isinstance(document, Mapping) and isinstance(document.get("label_map"), Mapping):
         yield from _of_datumaro(document)
@@ -290,7 +287,9 @@ def _of_json(document: Any) -> Iterator[Entry]:
 def _of_datumaro(document: Mapping[str, Any]) -> Iterator[Entry]:
     """Datumaro's ``dataset_meta.json``: the colours are in the order of the labels."""
     colours = document.get("segmentation_colors")
-    if colours is not None and (not isinstance(colours, list) or not all(isinstance(each, list) for each in colours)):
+    if colours is not None and (
+        not isinstance(colours, list) or not all(isinstance(colour, list) for colour in colours)
+    ):
         raise ValueError("segmentation_colors: expected a list of colours")
     if colours is not None and len(colours) != len(document["label_map"]):
         raise ValueError(f"{len(colours)} segmentation_colors for {len(document['label_map'])} labels in label_map")

@@ -6,6 +6,7 @@ A layout is a module of :mod:`masksdb.formats.layouts` that is a :class:`Reader`
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from masksdb.errors import IngestError, UsageError
 
 if TYPE_CHECKING:
-    from masksdb.formats.reading import Frame, Tree
+    from masksdb.formats.frame import Frame
+    from masksdb.formats.reading import Tree
     from masksdb.formats.writing import Writing
 
 FRAMES, AUTO = "frames", "auto"
@@ -39,8 +41,8 @@ class Reader(Protocol):
     def recognise(self, path: Path) -> str | None:
         """Why a path has the layout, or None."""
 
-    def read(self, tree: Tree) -> Iterator[Frame | IngestError]:
-        """The frames of a tree, and in place of what cannot become one the error that says why."""
+    def read(self, tree: Tree) -> Iterator[Frame]:
+        """The frames of a dataset; what cannot become one is a Fault, which ends the reading or is left out."""
 
 
 class Writer(Protocol):
@@ -238,3 +240,17 @@ def _recognise_one(path: Path) -> Recognised | None:
         return None
     first, *others = reasons
     return Recognised(path, first, reasons[first], {name: reasons[name] for name in others})
+
+
+def read_frames(format: str, tree: Tree) -> Iterator[Frame]:
+    """The frames of a dataset; faults go to ``tree.on_fault``.
+
+    Raises:
+        IngestError: a file or folder that the layout needs cannot be read.
+    """
+    try:
+        with tree.part(tree.path):
+            yield from reader(format).read(tree)
+    except OSError as error:
+        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(tree.path)
+        raise IngestError(f"cannot be read: {error.strerror or error}", place) from None

@@ -313,8 +313,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str | None, int]] = {
         "images[1]",
         1,
     ),
-    "a PNG that is not there": ({"png": "gone"}, "image 7: ", "annotations[0]", 0),
-    "a PNG that is cut off": ({"png": "cut"}, "image 7: ", "annotations[0]", 0),
+    "a PNG that is not there": ({"png": "gone"}, "panoptic_val/a.png: no such file", None, 0),
+    "a PNG that is cut off": ({"png": "cut"}, "panoptic_val/a.png: a PNG file that is cut off", None, 0),
     "a PNG that is grey": ({"png": "grey"}, "found grey of 8 bits, expected RGB of 8 bits", None, 0),
 }
 

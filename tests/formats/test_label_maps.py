@@ -84,7 +84,7 @@ def test_classes(tmp_path: Path, name: str, text: str, expected: list[Any]) -> N
 )
 def test_what_is_no_label_map_is_one_sentence(tmp_path: Path, name: str, text: str, reason: str) -> None:
     (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(IngestError) as raised:
+    with pytest.raises(IngestError) as raised, Tree(tmp_path).part(tmp_path):
         read_entries(Tree(tmp_path), tmp_path / name)
     assert reason in str(raised.value)
     assert name in str(raised.value)
@@ -222,7 +222,8 @@ def test_aliases_of_aliases_are_refused_before_a_message_writes_them_out(names: 
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
     path = tmp_path / "labels.yaml"
     path.write_text(f"a0: &a0 [x]\n{levels}names: {names}\n")
-    with pytest.raises(IngestError, match=r"labels.yaml: .*: line 7: aliases for more than 1,000,000 characters"):
+    reason = r"labels.yaml: .*: line 7: aliases for more than 1,000,000 characters"
+    with pytest.raises(IngestError, match=reason), Tree(path).part(path):
         read_entries(Tree(path), path)
 
 

@@ -284,7 +284,7 @@ def faulty(root: Path, fault: str) -> Path:
     [
         ("damaged", "SegmentationObject/bad.png", "", 1),
         ("empty", "SegmentationClass/bad.png", "", 1),
-        ("size", "SegmentationObject/bad.png", "3 x 1 pixels, and its mask in SegmentationClass 2 x 1 pixels", 1),
+        ("size", "SegmentationObject/bad.png", "3 x 1 pixels on another mask of 2 x 1; masks are never resized", 1),
         ("no image", "SegmentationClass/bad.png", "no image bad in JPEGImages", 1),
         ("image", "JPEGImages/bad.png", "cannot be read as an image", 1),
         ("listed", "ImageSets/Segmentation/train.txt:3", "gone: no such image or mask", 2),

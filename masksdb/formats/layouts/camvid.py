@@ -2,28 +2,18 @@
 
 Annotations are the indexes of SegNet's tutorial (twelve classes, 11 is Unlabelled), or the colours of a
 ``label_colors.txt``, by default those of the Cambridge-driving Labeled Video Database (32 classes, black is Void).
-Unlabelled and Void count for nothing; there is no background, and there are no crowds.
+Unlabelled and Void are ignored; there is no background, and there are no crowds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from masksdb.errors import IngestError
+from masksdb.formats.frame import Frame, mask_of, roi_of, source_of
 from masksdb.formats.label_map import Entry, LabelMap, read_entries
-from masksdb.formats.reading import (
-    IMAGE_SUFFIXES,
-    Frame,
-    Size,
-    Tree,
-    image_files,
-    mask_of,
-    read_text,
-    roi_of,
-    source_of,
-)
+from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, read_text
 from masksdb.pixels.masks import MaskFacts
 
 ANNOTATIONS = "annot"
@@ -82,91 +72,81 @@ class _Item(NamedTuple):
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    found = [split.name for split, _ in _splits(path)]
-    return f"{found[0]}/ and {found[0]}{ANNOTATIONS}/" if found else None
+    splits = [images.name for images, _ in _splits(path)]
+    return f"{splits[0]}/ and {splits[0]}{ANNOTATIONS}/" if splits else None
 
 
 def _splits(path: Path) -> list[tuple[Path, Path]]:
     """The folders of images with those of their annotations."""
     if not path.is_dir():
         return []
-    folders = {each.name: each for each in path.iterdir() if each.is_dir()}
+    folders = {child.name: child for child in path.iterdir() if child.is_dir()}
     return [
         (folders[name], folders[name + ANNOTATIONS]) for name in sorted(folders) if f"{name}{ANNOTATIONS}" in folders
     ]
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames of all splits, an image each."""
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames of all splits, one for each image."""
     splits = _splits(tree.path)
     if not splits:
-        yield tree.error(tree.path, "no CamVid there; expected train/ and trainannot/, or such")
-        return
+        raise Fault("no CamVid there; expected train/ and trainannot/, or such", tree.path)
     entries = [Entry(name, None, colour) for name, colour in COLOURS.items()]
     path = tree.path / LABEL_COLOURS
     if path.is_file():
-        try:
+        with tree.part(path):
             entries = read_entries(tree, path)
-        except IngestError as error:
-            yield error
-    label_map = LabelMap(path, entries)
-    items: list[_Item] = []
-    for images, masks_folder in splits:
-        for each in _items(tree, images, masks_folder):
-            if isinstance(each, IngestError):
-                yield each
-            else:
-                items.append(each)
-    told: set[str] = set()
-    with_mask = [item for item in items if item.mask]
-    masks = tree.with_facts(with_mask, [item.mask for item in with_mask if item.mask])
-    for item in items:
-        facts = next(masks)[1] if item.mask else None
-        size = tree.size(item.image)
-        yield from (each for each in (size, facts) if isinstance(each, IngestError))
-        if isinstance(size, Size) and not isinstance(facts, IngestError):
-            yield _frame(tree, item, size, facts, label_map, told)
+    reader = _Reader(tree, LabelMap(path, entries))
+    items = [item for images, annotations in splits for item in _items(tree, images, annotations)]
+    for item, facts in tree.with_facts(items, [item.mask for item in items]):
+        with tree.part(item.image):
+            yield reader.frame(item, facts)
 
 
-def _items(tree: Tree, images: Path, annotations: Path) -> Iterator[_Item | IngestError]:
-    """What a split has: what its list names, else what is in its folders."""
+def _items(tree: Tree, images: Path, annotations: Path) -> Iterator[_Item]:
+    """The images of a split: those that its list names, else those in its folder."""
     split = images.name
     list_path = tree.path / f"{split}.txt"
-    refused: list[IngestError] = []
-    own, masks = image_files(images, refused), image_files(annotations, refused)
-    yield from refused
-    if not list_path.is_file():
-        for stem, path in own.items():
-            yield _Item(split, path, masks.pop(stem, None))
-        for alone in masks.values():
-            yield tree.error(alone, f"an annotation without its image, of which there is none in {split}/")
+    own, masks = tree.image_files(images), tree.image_files(annotations)
+    if list_path.is_file():
+        with tree.part(list_path):
+            yield from _listed(tree, list_path, own, masks)
         return
+    for stem, path in own.items():
+        yield _Item(split, path, masks.pop(stem, None))
+    for path in masks.values():
+        tree.refuse(Fault(f"an annotation without its image, of which there is none in {split}/", path))
+
+
+def _listed(tree: Tree, list_path: Path, images: Mapping[str, Path], masks: Mapping[str, Path]) -> Iterator[_Item]:
+    """The images that a list names, a line each, with their annotations."""
     try:
         lines = read_text(list_path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        yield tree.error(list_path, f"cannot be read as text: {error}")
-        return
+        raise Fault(f"cannot be read as text: {error}", list_path) from None
+    split = list_path.stem
     seen: set[Path] = set()
     for number, line in enumerate(lines, 1):
-        parts = line.split()
-        if not parts:
+        if not line.strip():
             continue
-        found = [_file(tree.path, part) for part in parts]
-        if len(parts) > 2 or None in found:
-            missing = next((part for part, path in zip(parts, found, strict=True) if path is None), line)
-            reason = f"found {missing!r}, expected an image and its annotation that are there"
-            yield IngestError(reason, str(list_path), line=number)
-            continue
-        image, mask = found[0], found[1] if len(found) > 1 else None
-        if image is None:
-            continue
-        if image in seen:
-            yield IngestError(f"{parts[0]} again", str(list_path), line=number)
-            continue
-        seen.add(image)
-        yield _Item(split, image, mask or masks.get(image.stem))
-    if unlisted := len(own) - len(seen.intersection(own.values())):
+        with tree.part(list_path, line=number):
+            image, mask = _files(tree.path, line)
+            if image in seen:
+                raise Fault(f"{line.split()[0]} again")
+            seen.add(image)
+            yield _Item(split, image, mask or masks.get(image.stem))
+    if unlisted := len(images) - len(seen.intersection(images.values())):
         tree.note(list_path, f"{unlisted} images of {split}/ are not in it, and no frames")
+
+
+def _files(root: Path, line: str) -> tuple[Path, Path | None]:
+    """The image and the annotation that a line names."""
+    names = line.split()
+    files = [_file(root, name) for name in names]
+    missing = next((name for name, path in zip(names, files, strict=True) if path is None), line)
+    if len(names) > 2 or files[0] is None or None in files:
+        raise Fault(f"found {missing!r}, expected an image and its annotation that are there")
+    return files[0], files[1] if len(files) > 1 else None
 
 
 def _file(root: Path, name: str) -> Path | None:
@@ -179,41 +159,48 @@ def _file(root: Path, name: str) -> Path | None:
     return None
 
 
-def _frame(
-    tree: Tree, item: _Item, size: Size, facts: MaskFacts | None, label_map: LabelMap, told: set[str]
-) -> Frame | IngestError:
-    name = item.image.relative_to(tree.root).with_suffix("").as_posix()
-    frame: Frame = {"id": name, "meta": {"split": item.split}}
-    sequence = item.image.stem.partition("_")[0]
-    if sequence != item.image.stem:
-        frame["context_id"] = sequence
-    uri = tree.uri(item.image)
-    if facts is None or item.mask is None:
-        tree.note(item.image, f"no annotation in {item.split}{ANNOTATIONS}/; its frame has no mask")
-        return frame | {"sources": [source_of(uri, size)], "rois": []}
-    if (found := (facts.regions.width, facts.regions.height)) != size:
-        reason = f"{found[0]} x {found[1]} pixels on an image of {size.width} x {size.height}; masks are never resized"
-        return tree.error(item.mask, reason)
-    known = _known(tree, facts, label_map)
-    rois = []
-    for value in facts.stored_values():
-        value = value[:3]
-        entry = known.get(tuple(value))
-        label = entry.label if entry else ",".join(map(str, value))
-        if entry is None and label not in told:
-            told.add(label)
-            tree.note(item.mask, f"the value {label} is no class of CamVid; its label is {label!r}")
-        rois.append(roi_of(label, ANNOTATIONS, value, is_ignored=entry is not None and entry.is_ignored))
-    masks = [mask_of(ANNOTATIONS, tree.uri(item.mask))]
-    return frame | {"sources": [source_of(uri, size, masks)], "rois": rois}
+class _Reader:
+    """One such tree."""
 
+    def __init__(self, tree: Tree, label_map: LabelMap) -> None:
+        self.tree = tree
+        self.label_map = label_map
+        self.unknown: set[str] = set()
 
-def _known(tree: Tree, facts: MaskFacts, label_map: LabelMap) -> dict[tuple[int, ...], Entry]:
-    """The classes by the values of a mask, which are declared."""
-    if facts.image.has_sample:
-        found: dict[tuple[int, ...], Entry] = {(index,): Entry(name) for index, name in enumerate(SEGNET_CLASSES)}
-    else:
-        found = {colour: entry for colour, entry in label_map.by_colour.items()}  # noqa: C416  # of another type
-    for value, entry in found.items():
-        tree.declare(ANNOTATIONS, value, entry.label, is_ignored=entry.is_ignored)
-    return found
+    def frame(self, item: _Item, facts: MaskFacts | None) -> Frame:
+        """The frame of an image."""
+        tree = self.tree
+        size, files = tree.check_sizes(item.image, {ANNOTATIONS: item.mask} if item.mask else {}, {ANNOTATIONS: facts})
+        masks = [mask_of(mask_id, tree.uri(path)) for mask_id, path in files.items()]
+        frame: Frame = {
+            "id": item.image.relative_to(tree.root).with_suffix("").as_posix(),
+            "sources": [source_of(tree.uri(item.image), size, masks)],
+            "rois": [],
+            "meta": {"split": item.split},
+        }
+        sequence = item.image.stem.partition("_")[0]
+        if sequence != item.image.stem:
+            frame["context_id"] = sequence
+        if facts is None or item.mask is None:
+            tree.note(item.image, f"no annotation in {item.split}{ANNOTATIONS}/; its frame has no mask")
+            return frame
+        known = self._known(facts)
+        for stored in facts.stored_values():
+            value = stored[:3]
+            entry = known.get(tuple(value))
+            label = entry.label if entry else ",".join(map(str, value))
+            if entry is None and label not in self.unknown:
+                self.unknown.add(label)
+                tree.note(item.mask, f"the value {label} is no class of CamVid; its label is {label!r}")
+            is_ignored = entry is not None and entry.is_ignored
+            frame["rois"].append(roi_of(label, ANNOTATIONS, value, is_ignored=is_ignored))
+        return frame
+
+    def _known(self, facts: MaskFacts) -> dict[tuple[int, ...], Entry]:
+        """The classes by the values of a mask, which are declared."""
+        known: dict[tuple[int, ...], Entry] = {(*colour,): entry for colour, entry in self.label_map.by_colour.items()}
+        if facts.image.has_sample:
+            known = {(index,): Entry(name) for index, name in enumerate(SEGNET_CLASSES)}
+        for value, entry in known.items():
+            self.tree.declare(ANNOTATIONS, value, entry.label, is_ignored=entry.is_ignored)
+        return known

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from masksdb.errors import IngestError
+from masksdb.formats.frame import Frame, Roi, Size, mask_of, roi_of, source_of
 from masksdb.formats.layouts.cityscapes_labels import (
     COLOUR,
     INSTANCES,
@@ -37,7 +37,7 @@ from masksdb.formats.layouts.cityscapes_labels import (
     load_labels,
     value_of,
 )
-from masksdb.formats.reading import IMAGE_SUFFIXES, VOID, Frame, Size, Tree, mask_of, roi_of, source_of
+from masksdb.formats.reading import IMAGE_SUFFIXES, VOID, Fault, Tree
 from masksdb.formats.writing import OutFrame, Region, Writing, folder_name, value_key
 from masksdb.pixels import polygons
 from masksdb.pixels.masks import MaskFacts
@@ -56,18 +56,16 @@ FIRST_FREE, LAST_WITH_INSTANCES = 34, 65
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     home = _home(path)
-    for kind in KINDS if home else ():
-        assert home is not None
-        found = next((home / kind).glob(f"*/*/*_{kind}_*"), None)
-        if found:
-            return str(found.relative_to(home))
-    return None
+    if home is None:
+        return None
+    files = (file for kind in KINDS for file in (home / kind).glob(f"*/*/*_{kind}_*"))
+    return next((str(file.relative_to(home)) for file in files), None)
 
 
 def _home(path: Path) -> Path | None:
     """The folder that has gtFine or gtCoarse in it."""
     candidates = [path, path.parent] if path.name in KINDS else [path]
-    return next((each for each in candidates for kind in KINDS if (each / kind).is_dir()), None)
+    return next((folder for folder in candidates for kind in KINDS if (folder / kind).is_dir()), None)
 
 
 @dataclasses.dataclass
@@ -84,38 +82,33 @@ class _Entry:
 
     @property
     def primary(self) -> str | None:
-        """The mask that says most."""
+        """The mask that ROIs live in."""
         return next((name for name in MASKS if name in self.masks), None)
 
     @property
     def file(self) -> Path:
-        """A file to name in what is told of it."""
+        """The file that messages name."""
         primary = self.primary
         return (self.masks[primary] if primary else self.polygons or self.image) or Path(self.stem)
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames, an image each, those with masks first."""
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames, one for each image, those with masks first."""
     home = _home(tree.path)
     if home is None:
-        yield tree.error(tree.path, f"no Cityscapes there; expected the folder {KINDS[0]} or {KINDS[1]} in it")
-        return
-    labels, errors = load_labels(tree, home)
-    yield from errors
-    reader = _Reader(tree, home, labels)
+        raise Fault(f"no Cityscapes there; expected the folder {KINDS[0]} or {KINDS[1]} in it", tree.path)
+    reader = _Reader(tree, home, load_labels(tree, home))
     entries = list(_entries(home).values())
     reader.declare({name for entry in entries for name in entry.masks})
     reader.stems = Counter(entry.stem for entry in entries)
-    with_masks = [entry for entry in entries if entry.primary]
-    for entry, facts in tree.with_facts(with_masks, [entry.masks[entry.primary or ""] for entry in with_masks]):
-        yield from reader.frame(entry, facts)
-    for entry in entries:
-        if not entry.primary:
-            yield from reader.frame(entry, None)
+    entries.sort(key=lambda entry: entry.primary is None)
+    for entry, facts in tree.with_facts(entries, [entry.masks.get(entry.primary or "") for entry in entries]):
+        with tree.part(entry.file):
+            yield reader.frame(entry, facts)
 
 
 def _entries(home: Path) -> dict[tuple[str, str, str], _Entry]:
-    found: dict[tuple[str, str, str], _Entry] = {}
+    entries: dict[tuple[str, str, str], _Entry] = {}
     for kind in KINDS:
         pattern = re.compile(rf"(.+)_{kind}_({'|'.join(MASKS)}|polygons)\.(png|json)")
         for path in sorted((home / kind).glob("*/*/*")):
@@ -123,7 +116,7 @@ def _entries(home: Path) -> dict[tuple[str, str, str], _Entry]:
             if match is None or (match[2] == "polygons") != (match[3] == "json"):
                 continue
             key = (path.parent.parent.name, path.parent.name, match[1])
-            entry = found.setdefault(key, _Entry(*key, kind=kind))
+            entry = entries.setdefault(key, _Entry(*key, kind=kind))
             # Of an image that has both kinds, the coarse masks are listed beside the fine ones.
             if match[2] == "polygons":
                 entry.polygons = entry.polygons or path
@@ -132,8 +125,8 @@ def _entries(home: Path) -> dict[tuple[str, str, str], _Entry]:
     for path in sorted((home / IMAGES).glob(f"*/*/*_{IMAGES}.*")):
         if path.suffix.lower() in IMAGE_SUFFIXES:
             key = (path.parent.parent.name, path.parent.name, path.stem.removesuffix(f"_{IMAGES}"))
-            found.setdefault(key, _Entry(*key)).image = path
-    return dict(sorted(found.items()))
+            entries.setdefault(key, _Entry(*key)).image = path
+    return dict(sorted(entries.items()))
 
 
 class _Reader:
@@ -158,80 +151,53 @@ class _Reader:
             if mask_id.endswith(TRAIN_LABELS) and mask_id in mask_ids:
                 self.tree.declare(mask_id, [TRAIN_VOID], VOID, is_ignored=True)
 
-    def frame(self, entry: _Entry, facts: MaskFacts | IngestError | None) -> Iterator[Frame | IngestError]:
-        """The frame of an image, and what is wrong with it."""
+    def frame(self, entry: _Entry, facts: MaskFacts | None) -> Frame:
+        """The frame of an image."""
         if entry.image is None and self.has_images:
             expected = f"{IMAGES}/{entry.split}/{entry.city}/{entry.stem}_{IMAGES}.png"
-            yield self.tree.error(entry.file, f"no image belongs to it; expected {expected}")
-            return
-        if isinstance(facts, IngestError):
-            yield facts
-            return
-        size = self.tree.size(entry.image) if entry.image else None
-        if isinstance(size, IngestError):
-            yield size
-            return
-        masks = []
-        for name in sorted(
-            entry.masks, key=lambda each: (each.startswith("coarse_"), MASKS.index(each.split("_")[-1]))
-        ):
-            own = Size(facts.regions.width, facts.regions.height) if facts and name == entry.primary else None
-            found = own or self.tree.size(entry.masks[name])
-            if isinstance(found, IngestError):
-                yield found
-                continue
-            size = size or found
-            if found != size:
-                told = f"{found.width} x {found.height} pixels, where the image has {size.width} x {size.height}"
-                self.tree.note(entry.masks[name], told)
-            masks.append(mask_of(name, self.tree.uri(entry.masks[name])))
-        rois: list[dict[str, Any]] = []
-        if facts is not None:
-            found_rois = self._mask_rois(entry, facts)
+            raise Fault(f"no image belongs to it; expected {expected}")
+        in_order = {name: entry.masks[name] for name in sorted(entry.masks, key=MASK_IDS.index)}
+        size, files = self.tree.check_sizes(entry.image, in_order, {entry.primary: facts})
+        rois: list[Roi] = []
+        if facts is not None and entry.primary:
+            with self.tree.part(files[entry.primary]):
+                rois = self._mask_rois(files[entry.primary], entry.primary, facts)
         elif entry.polygons:
-            drawn = self._polygon_rois(entry.polygons)
-            size = size or next((each for each in drawn if isinstance(each, Size)), None)
-            found_rois = [each for each in drawn if not isinstance(each, Size)]
+            with self.tree.part(entry.polygons):
+                drawn_size, rois = self._polygon_rois(entry.polygons)
+                size = size or drawn_size
         else:
-            found_rois = []
             self.tree.note(entry.file, "no mask belongs to this image; its frame has none")
-        for each in found_rois:
-            if isinstance(each, IngestError):
-                yield each
-            else:
-                rois.append(each)
-        unique = entry.stem if self.stems[entry.stem] == 1 else f"{entry.split}/{entry.city}/{entry.stem}"
-        frame: Frame = {"id": unique}
-        sequence = re.fullmatch(r"(.+_\d+)_\d+", entry.stem)
-        if sequence:
-            frame["context_id"] = sequence[1]
         image_uri = self.tree.uri(entry.image) if entry.image else None
-        meta = {"split": entry.split, "city": entry.city} | ({"annotation": entry.kind} if entry.kind else {})
-        yield frame | {"sources": [source_of(image_uri, size, masks)], "rois": rois, "meta": meta}
+        masks = [mask_of(name, self.tree.uri(path)) for name, path in files.items()]
+        unique = entry.stem if self.stems[entry.stem] == 1 else f"{entry.split}/{entry.city}/{entry.stem}"
+        frame: Frame = {"id": unique, "sources": [source_of(image_uri, size, masks)], "rois": rois}
+        if sequence := re.fullmatch(r"(.+_\d+)_\d+", entry.stem):
+            frame["context_id"] = sequence[1]
+        frame["meta"] = {"split": entry.split, "city": entry.city}
+        if entry.kind:
+            frame["meta"]["annotation"] = entry.kind
+        return frame
 
-    def _mask_rois(self, entry: _Entry, facts: MaskFacts) -> list[dict[str, Any] | IngestError]:
-        mask_id = entry.primary
-        assert mask_id is not None
-        path = entry.masks[mask_id]
+    def _mask_rois(self, path: Path, mask_id: str, facts: MaskFacts) -> list[Roi]:
         if (mask_id == COLOUR) == facts.image.has_sample and facts.image.mode != "palette":
             expected = "a colour image" if mask_id == COLOUR else "one number a pixel"
-            return [self.tree.error(path, f"found {facts.image.mode.replace('_', ' and ')}, expected {expected}")]
+            raise Fault(f"found {facts.image.mode.replace('_', ' and ')}, expected {expected}")
+        values = facts.stored_values()
         if mask_id == COLOUR:
             values = [list(value) for value in dict.fromkeys(tuple(row[1:4]) for row in facts.colours.tolist())]
-        else:
-            values = facts.stored_values()
         return [self._roi(path, mask_id, value) for value in values]
 
-    def _roi(self, path: Path, mask_id: str, value: list[int]) -> dict[str, Any]:
-        wanted = [value[0] // PER_CLASS] if mask_id == INSTANCES and value[0] >= PER_CLASS else value
+    def _roi(self, path: Path, mask_id: str, value: list[int]) -> Roi:
+        of_class = [value[0] // PER_CLASS] if mask_id == INSTANCES and value[0] >= PER_CLASS else value
         if mask_id == TRAIN_LABELS and value == [TRAIN_VOID]:
             return roi_of(VOID, mask_id, value, is_ignored=True)
         if mask_id in (INSTANCES, LABELS):
-            label = self.by_id.get(wanted[0])
+            label = self.by_id.get(of_class[0])
         else:
-            label = next((each for each in self.labels if value_of(each, mask_id) == wanted), None)
+            label = next((one for one in self.labels if value_of(one, mask_id) == of_class), None)
         if label is None:
-            name = ",".join(map(str, wanted))
+            name = ",".join(map(str, of_class))
             if name not in self.unknown:
                 self.unknown.add(name)
                 self.tree.note(path, f"the class {name} of {mask_id} is not in the label table; it is called {name!r}")
@@ -239,33 +205,35 @@ class _Reader:
         is_crowd = mask_id == INSTANCES and label.has_instances and value[0] < PER_CLASS
         return roi_of(label.name, mask_id, value, is_ignored=label.is_ignored, is_crowd=is_crowd)
 
-    def _polygon_rois(self, path: Path) -> list[dict[str, Any] | IngestError | Size]:
-        try:
-            document = self.tree.read_json(path)
-        except IngestError as error:
-            return [error]
+    def _polygon_rois(self, path: Path) -> tuple[Size | None, list[Roi]]:
+        """The size and the ROIs that a JSON of polygons says."""
+        document = self.tree.read_json(path)
         if not isinstance(document, dict) or not isinstance(document.get("objects"), list):
-            return [self.tree.error(path, "expected an object with a list 'objects'")]
-        found: list[dict[str, Any] | IngestError | Size] = []
+            raise Fault("expected an object with a list 'objects'")
         width, height = document.get("imgWidth"), document.get("imgHeight")
+        size = None
         if type(width) is int and type(height) is int and width > 0 and height > 0:
-            found.append(Size(width, height))
-        for index, each in enumerate(document["objects"]):
-            given = each if isinstance(each, dict) else {}
-            if not isinstance(given.get("label"), str) or not _is_polygon(given.get("polygon")):
-                expected = "expected an object with 'label' and 'polygon', a list of 3 or more points"
-                found.append(self.tree.error(path, expected, f"objects[{index}]"))
-            elif not given.get("deleted"):
-                found.append(self._polygon_roi(given["label"], given["polygon"]))
-        return found
+            size = Size(width, height)
+        rois = []
+        for index, entry in enumerate(document["objects"]):
+            with self.tree.part(path, f"objects[{index}]"):
+                drawn = entry if isinstance(entry, dict) else {}
+                if not isinstance(drawn.get("label"), str) or not _is_polygon(drawn.get("polygon")):
+                    raise Fault("expected an object with 'label' and 'polygon', a list of 3 or more points")
+                if not drawn.get("deleted"):
+                    rois.append(self._polygon_roi(drawn["label"], drawn["polygon"]))
+        return size, rois
 
-    def _polygon_roi(self, name: str, points: Sequence[Sequence[float]]) -> dict[str, Any]:
+    def _polygon_roi(self, name: str, points: Sequence[Sequence[float]]) -> Roi:
         is_crowd = name not in self.by_name and name.removesuffix("group") in self.by_name
         name = name.removesuffix("group") if is_crowd else name
-        roi: dict[str, Any] = {"label": [name], "poly": [number for point in points for number in point]}
+        roi: Roi = {"label": [name], "poly": [number for point in points for number in point]}
         label = self.by_name.get(name)
-        roi |= {"is_crowd": True} if is_crowd else {}
-        return roi | ({"meta": {"ignore": True}} if label and label.is_ignored else {})
+        if is_crowd:
+            roi["is_crowd"] = True
+        if label and label.is_ignored:
+            roi["meta"] = {"ignore": True}
+        return roi
 
 
 def _is_polygon(points: Any) -> bool:
@@ -307,7 +275,7 @@ def write(out: Writing) -> None:
             name = f"{KINDS[0]}/{split}/{city}/{frame.flat_name}_{KINDS[0]}_{mask_id}.png"
             Image.fromarray(pixels).save(out.path(name))
     # What trainIds call void is no further class where nothing is.
-    further = [each for name, each in labels.items() if name not in OWN_LABELS and (name != VOID or name in used)]
+    further = [label for name, label in labels.items() if name not in OWN_LABELS and (name != VOID or name in used)]
     if further:
         documents = [
             {
@@ -349,15 +317,15 @@ def _written_labels(out: Writing) -> dict[str, Label]:
 
 def _repeated(out: Writing) -> set[str]:
     """The classes that have several regions in one image."""
-    found: set[str] = set()
+    repeated: set[str] = set()
     for frame in out.frames():
-        found.update(name for name, count in Counter(region.label for region in frame.regions).items() if count > 1)
-    return found
+        repeated.update(name for name, count in Counter(region.label for region in frame.regions).items() if count > 1)
+    return repeated
 
 
 def _numbered(out: Writing, frame: OutFrame, labels: Mapping[str, Label]) -> list[tuple[Region, int]]:
     """The regions that can be written, each with its value in the instanceIds."""
-    found: list[tuple[Region, int]] = []
+    numbered: list[tuple[Region, int]] = []
     totals = Counter(region.label for region in frame.regions)
     used: Counter[str] = Counter()
     for region in frame.regions:
@@ -367,10 +335,10 @@ def _numbered(out: Writing, frame: OutFrame, labels: Mapping[str, Label]) -> lis
             continue
         is_numbered = not region.is_crowd if label.has_instances else totals[region.label] > 1
         if not is_numbered or not 0 < label.id <= LAST_WITH_INSTANCES:
-            found.append((region, label.id))
+            numbered.append((region, label.id))
         elif used[region.label] == PER_CLASS:
             out.cannot_hold(frame, region, f"more than {PER_CLASS} instances of its class in one image")
         else:
-            found.append((region, label.id * PER_CLASS + used[region.label]))
+            numbered.append((region, label.id * PER_CLASS + used[region.label]))
             used[region.label] += 1
-    return found
+    return numbered

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from masksdb.errors import IngestError
-from masksdb.formats.reading import Tree, read_text
+from masksdb.formats.reading import Fault, Tree, read_text
 
 INSTANCES, LABELS, TRAIN_LABELS, COLOUR = MASKS = ("instanceIds", "labelIds", "labelTrainIds", "color")
 """The ids of the masks, from the one that says most."""
@@ -68,29 +67,32 @@ LABEL_TABLE = (
 OWN_LABELS = {label.name: label for label in LABEL_TABLE if label.id >= 0}
 
 
-def load_labels(tree: Tree, folder: Path) -> tuple[list[Label], list[IngestError]]:
-    """The label table, changed by what stands in a folder; and what is wrong with that."""
-    labels, errors = list(LABEL_TABLE), []
+def load_labels(tree: Tree, folder: Path) -> list[Label]:
+    """The label table, changed by the ``labels.json`` or ``label_colors.txt`` of a folder."""
+    labels = list(LABEL_TABLE)
     own, colours = folder / "labels.json", folder / "label_colors.txt"
     if own.is_file():
-        try:
-            document = tree.read_json(own)
-        except IngestError as error:
-            return labels, [error]
-        further = [_label_of(each) for each in document] if isinstance(document, list) else [None]
-        for index, each in enumerate(further):
-            if each is None:
-                errors.append(tree.error(own, "expected a list of labels with 'name' and 'id'", f"[{index}]"))
-        known = {each.name: each for each in further if each}
-        labels = [label for label in labels if label.name not in known] + list(known.values())
+        with tree.part(own):
+            further = {label.name: label for label in _further_labels(tree, own)}
+            labels = [label for label in labels if label.name not in further] + list(further.values())
     elif colours.is_file():
         lines = read_text(colours, errors="replace").split("\n")
         rows = [row for line in lines if (row := line.split(maxsplit=3)) and not row[0].startswith("#")]
         if all(len(row) == 4 and all(part.isdecimal() and int(part) < 256 for part in row[:3]) for row in rows):
             labels = [_coloured_label(number, row) for number, row in enumerate(rows)]
         else:
-            errors.append(tree.error(colours, "expected red, green, blue and a name in every line"))
-    return labels, errors
+            tree.refuse(Fault("expected red, green, blue and a name in every line", colours))
+    return labels
+
+
+def _further_labels(tree: Tree, path: Path) -> Iterator[Label]:
+    document = tree.read_json(path)
+    for index, entry in enumerate(document if isinstance(document, list) else [None]):
+        label = _label_of(entry)
+        if label:
+            yield label
+        else:
+            tree.refuse(Fault("expected a list of labels with 'name' and 'id'", path, f"[{index}]"))
 
 
 def value_of(label: Label, mask_id: str) -> list[int]:
@@ -100,21 +102,21 @@ def value_of(label: Label, mask_id: str) -> list[int]:
     return [label.train_id if mask_id == TRAIN_LABELS else label.id]
 
 
-def _label_of(given: Any) -> Label | None:
-    """A label of ``labels.json``, None where it is none."""
-    if not isinstance(given, dict) or not isinstance(given.get("name"), str) or type(given.get("id")) is not int:
+def _label_of(entry: Any) -> Label | None:
+    """A label of ``labels.json``, None where the entry is not a label."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or type(entry.get("id")) is not int:
         return None
-    colour = given.get("color")
-    train_id = given.get("trainId", TRAIN_VOID)
+    colour = entry.get("color")
+    train_id = entry.get("trainId", TRAIN_VOID)
     is_colour = isinstance(colour, list) and len(colour) == 3 and all(type(c) is int and 0 <= c < 256 for c in colour)
-    if not -1 <= given["id"] <= LAST or type(train_id) is not int or not -1 <= train_id <= TRAIN_VOID:
+    if not -1 <= entry["id"] <= LAST or type(train_id) is not int or not -1 <= train_id <= TRAIN_VOID:
         return None
-    flags = bool(given.get("hasInstances")), bool(given.get("ignoreInEval"))
-    return Label(given["name"], given["id"], train_id, *flags, tuple(colour) if is_colour else (0, 0, 0))  # type: ignore[arg-type]
+    flags = bool(entry.get("hasInstances")), bool(entry.get("ignoreInEval"))
+    return Label(entry["name"], entry["id"], train_id, *flags, tuple(colour) if is_colour else (0, 0, 0))  # type: ignore[arg-type]
 
 
 def _coloured_label(number: int, row: Sequence[str]) -> Label:
-    """A label of ``label_colors.txt``; what it does not say is as in the table."""
+    """A label of ``label_colors.txt``; the rest is as in the table."""
     name, colour = row[3].strip(), (int(row[0]), int(row[1]), int(row[2]))
     known = OWN_LABELS.get(name, Label(name, number, -1, True, False, colour))
     return known._replace(id=number, colour=colour)

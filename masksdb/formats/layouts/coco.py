@@ -17,8 +17,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from masksdb.errors import IngestError, MasksDBError
-from masksdb.formats.reading import Frame, Size, Tree, open_file, source_of
+from masksdb.errors import MasksDBError
+from masksdb.formats.frame import Frame, Roi, RunLengths, Size, Source, source_of
+from masksdb.formats.reading import Fault, Tree, open_file
 from masksdb.formats.writing import Classes, OutFrame, Region, Writing, roi_key
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.outlines import bridged, trace
@@ -38,20 +39,18 @@ IMAGE_KEYS = ("file_name", "width", "height")
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    found = _documents(path)
-    return (
-        f"{found[0].relative_to(path) if path.is_dir() else path.name}, annotations with segmentation"
-        if found
-        else None
-    )
+    documents = _documents(path)
+    if not documents:
+        return None
+    return f"{documents[0].relative_to(path) if path.is_dir() else path.name}, annotations with segmentation"
 
 
 def _documents(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".json" and _has_instances(path) else []
-    known = sorted(each for folder in (path / "annotations", path) for each in folder.glob("*.json"))
-    return [each for each in known if each.name.startswith("instances")] or [
-        each for each in known if "keypoints" not in each.name and _has_instances(each)
+    files = sorted(file for folder in (path / "annotations", path) for file in folder.glob("*.json"))
+    return [file for file in files if file.name.startswith("instances")] or [
+        file for file in files if "keypoints" not in file.name and _has_instances(file)
     ]
 
 
@@ -67,7 +66,7 @@ def _has_instances(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _text_of(path: Path) -> Iterator[mmap.mmap]:
-    """The bytes of a file, of which only what is looked at comes into memory."""
+    """The bytes of a file, of which only what is searched comes into memory."""
     with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         yield text
 
@@ -89,15 +88,16 @@ def _has_id(value: Any) -> bool:
     return isinstance(value, dict) and value.get("id") is not None and not isinstance(value["id"], dict | list)
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames of all such files of a dataset, an image each."""
-    found = _documents(tree.path) or ([tree.path] if tree.path.is_file() else [])
-    if not found:
-        yield tree.error(tree.path, "no COCO instances there; expected annotations/instances_*.json or such a file")
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames of all such files of a dataset, one for each image."""
+    documents = _documents(tree.path) or ([tree.path] if tree.path.is_file() else [])
+    if not documents:
+        raise Fault("no COCO instances there; expected annotations/instances_*.json or such a file", tree.path)
     seen: set[str] = set()
-    for path in found:
+    for path in documents:
         split = path.stem.removeprefix("instances_") if path.stem.startswith("instances_") else None
-        yield from _Document(tree, path, split if len(found) > 1 or split else None, seen).frames()
+        with tree.part(path):
+            yield from _Document(tree, path, split if len(documents) > 1 or split else None, seen).frames()
 
 
 class _Document:
@@ -111,132 +111,117 @@ class _Document:
         self.names: dict[Any, str] = {}
         self.may_have_nan = False
 
-    def frames(self) -> Iterator[Frame | IngestError]:
-        try:
-            document = self.tree.read_json(self.path)
-            self.may_have_nan = _mentions(self.path, b"NaN", b"Infinity")
-        except IngestError as error:
-            yield error
-            return
+    def frames(self) -> Iterator[Frame]:
+        document = self.tree.read_json(self.path)
+        self.may_have_nan = _mentions(self.path, b"NaN", b"Infinity")
         lists = ("images", "annotations", "categories")
         missing = [name for name in lists if not isinstance(document, dict) or not isinstance(document.get(name), list)]
         if missing:
-            names = ", ".join(map(repr, missing))
-            yield self.tree.error(self.path, f"no list {names}; expected a COCO file of instances")
-            return
-        yield from self._categories(document["categories"])
-        images: dict[Any, tuple[dict[str, Any], list[Any]]] = {}
+            raise Fault(f"no list {', '.join(map(repr, missing))}; expected a COCO file of instances")
+        self._read_categories(document["categories"])
+        images: dict[Any, tuple[dict[str, Any], list[tuple[int, Any]]]] = {}
         for index, image in enumerate(document["images"]):
-            if not _has_id(image) or not isinstance(image.get("file_name"), str):
-                yield self.tree.error(self.path, "expected an image with 'id' and 'file_name'", f"images[{index}]")
-            elif self.may_have_nan and not _is_json(image):
-                yield self.tree.error(self.path, f"image {image['id']}: holds NaN or Infinity", f"images[{index}]")
-            elif image["id"] in images:
-                yield self.tree.error(self.path, f"the image id {image['id']} again", f"images[{index}]")
-            else:
+            with self.tree.part(self.path, f"images[{index}]"):
+                self._check_image(image, images)
                 images[image["id"]] = (image, [])
         ids: set[Any] = set()
         for index, annotation in enumerate(document["annotations"]):
-            reason = self._misplaced(annotation, images, ids)
-            if reason:
-                yield self._refused(annotation, index, reason)
+            try:
+                self._check_annotation(annotation, images, ids)
+            except Fault as fault:
+                self._refuse(annotation, index, fault)
                 continue
             ids.add(annotation.get("id"))
             images[annotation["image_id"]][1].append((index, annotation))
         folder = coco_image_folder(self.path, self.split, [image["file_name"] for image, _ in images.values()])
         for image, own in images.values():
-            yield from self._frame(image, own, folder)
+            yield self._frame(image, own, folder)
 
-    def _categories(self, categories: Iterable[Any]) -> Iterator[IngestError]:
+    def _read_categories(self, categories: Iterable[Any]) -> None:
         ids: dict[str, Any] = {}
         for index, category in enumerate(categories):
-            if not _has_id(category):
-                yield self.tree.error(self.path, "expected a category with 'id' and 'name'", f"categories[{index}]")
-                continue
-            if category["id"] in self.names:
-                yield self.tree.error(self.path, f"the category id {category['id']} again", f"categories[{index}]")
-                continue
-            given = category.get("name")
-            name = str(category["id"] if given is None else given)
-            self.names[category["id"]] = name
-            if ids.setdefault(name, category["id"]) != category["id"]:
-                self.tree.note(self.path, f"the categories {ids[name]} and {category['id']} are one class, {name!r}")
-            if category["id"] == 0:
-                self.tree.note(
-                    self.path, f"category id 0 ({self.names[0]!r}) is a class like others; some tools skip it"
-                )
-            if isinstance(category["id"], int) and 0 <= category["id"] <= 65535:
-                self.tree.declare(CATEGORIES, [category["id"]], self.names[category["id"]])
+            with self.tree.part(self.path, f"categories[{index}]"):
+                if not _has_id(category):
+                    raise Fault("expected a category with 'id' and 'name'")
+                number = category["id"]
+                if number in self.names:
+                    raise Fault(f"the category id {number} again")
+                name = str(number if category.get("name") is None else category["name"])
+                self.names[number] = name
+                if ids.setdefault(name, number) != number:
+                    self.tree.note(self.path, f"the categories {ids[name]} and {number} are one class, {name!r}")
+                if number == 0:
+                    self.tree.note(self.path, f"category id 0 ({name!r}) is a class like others; some tools skip it")
+                if isinstance(number, int) and 0 <= number <= 65535:
+                    self.tree.declare(CATEGORIES, [number], name)
 
-    def _misplaced(self, annotation: Any, images: Mapping[Any, Any], ids: set[Any]) -> str | None:
+    def _check_image(self, image: Any, images: Mapping[Any, Any]) -> None:
+        if not _has_id(image) or not isinstance(image.get("file_name"), str):
+            raise Fault("expected an image with 'id' and 'file_name'")
+        if self.may_have_nan and not _is_json(image):
+            raise Fault(f"image {image['id']}: holds NaN or Infinity")
+        if image["id"] in images:
+            raise Fault(f"the image id {image['id']} again")
+
+    def _check_annotation(self, annotation: Any, images: Mapping[Any, Any], ids: set[Any]) -> None:
         if not isinstance(annotation, dict):
-            return "expected an object"
+            raise Fault("expected an object")
         get = annotation.get
         keys = number, image_id, category_id = get("id"), get("image_id"), get("category_id")
         if any(isinstance(key, dict | list) for key in keys):
-            return "expected numbers or texts as its ids"
+            raise Fault("expected numbers or texts as its ids")
         if image_id not in images:
-            return f"no image has the id {image_id!r}"
+            raise Fault(f"no image has the id {image_id!r}")
         if number is not None and number in ids:
-            return "its id again"
+            raise Fault("its id again")
         if category_id not in self.names:
-            return f"no category has the id {category_id!r}"
+            raise Fault(f"no category has the id {category_id!r}")
         if get("iscrowd") not in (None, 0, 1):
-            return f"iscrowd: found {get('iscrowd')!r}, expected 0 or 1"
+            raise Fault(f"iscrowd: found {get('iscrowd')!r}, expected 0 or 1")
         if get("score") is not None and type(get("score")) not in _NUMBERS:
-            return f"score: found {get('score')!r}, expected a number"
+            raise Fault(f"score: found {get('score')!r}, expected a number")
         if self.may_have_nan and not _is_json(annotation):
-            return "holds NaN or Infinity"
-        return None
+            raise Fault("holds NaN or Infinity")
 
-    def _refused(self, annotation: Any, index: int, reason: str) -> IngestError:
-        name = f"annotation {annotation['id']}: " if isinstance(annotation, dict) and "id" in annotation else ""
-        return self.tree.error(self.path, f"{name}{reason}", f"annotations[{index}]")
+    def _refuse(self, annotation: Any, index: int, fault: Fault) -> None:
+        name = f"annotation {annotation['id']}" if isinstance(annotation, dict) and "id" in annotation else ""
+        self.tree.refuse(fault.at(self.path, f"annotations[{index}]", name=name))
 
     def _frame(
         self, image: dict[str, Any], annotations: list[tuple[int, dict[str, Any]]], folder: Path | None
-    ) -> Iterator[Frame | IngestError]:
+    ) -> Frame:
         uri, size = image_of(self.tree, self.path, image, folder)
         rois = []
         for index, annotation in annotations:
-            roi = self._roi(annotation, size)
-            if isinstance(roi, str):
-                yield self._refused(annotation, index, roi)
-            else:
-                rois.append(roi)
-        frame_id = frame_id_of(image, self.split, self.seen)
-        meta = {key: value for key, value in image.items() if key not in IMAGE_KEYS}
-        frame: Frame = {"id": frame_id, "sources": [source_of(uri, size)], "rois": rois}
-        yield frame | {"meta": meta | ({"split": self.split} if self.split else {})}
+            try:
+                rois.append(self._roi(annotation, size))
+            except Fault as fault:
+                self._refuse(annotation, index, fault)
+        return frame_of(image, self.split, self.seen, source_of(uri, size), rois)
 
-    def _roi(self, annotation: Mapping[str, Any], size: Size | None) -> dict[str, Any] | str:
-        """The ROI of an annotation, or why there is none."""
-        roi: dict[str, Any] = {"label": [self.names[annotation["category_id"]]]}
-        if annotation.get("id") is not None:
-            roi = {"id": annotation["id"], **roi}
+    def _roi(self, annotation: Mapping[str, Any], size: Size | None) -> Roi:
+        """The ROI of an annotation."""
+        label = [self.names[annotation["category_id"]]]
+        roi: Roi = {"label": label} if annotation.get("id") is None else {"id": annotation["id"], "label": label}
         segmentation = annotation.get("segmentation")
         if isinstance(segmentation, list) and segmentation:
-            flat = _flat(segmentation)
-            if isinstance(flat, str):
-                return flat
-            roi["poly"] = flat
+            roi["poly"] = _flat(segmentation)
         elif isinstance(segmentation, Mapping) and segmentation.get("counts"):
-            found = run_lengths(segmentation, size)
-            if isinstance(found, str):
-                return found
-            roi["rle"] = found
-            if not rle.area(rle.decode_counts(found["counts"])):
+            roi["rle"] = run_lengths(segmentation, size)
+            if not rle.area(rle.decode_counts(roi["rle"]["counts"])):
                 self._note_empty(annotation)
         elif segmentation is not None and not isinstance(segmentation, list | Mapping):
-            return f"segmentation: found {segmentation!r}, expected polygons or run lengths"
+            raise Fault(f"segmentation: found {segmentation!r}, expected polygons or run lengths")
         elif segmentation is not None or "bbox" not in annotation:
             self._note_empty(annotation)
         if annotation.get("iscrowd"):
             roi["is_crowd"] = True
         if annotation.get("score") is not None:
             roi["confidence"] = annotation["score"]
-        meta = {key: value for key, value in annotation.items() if key not in _OWN_KEYS}
-        return roi | {"meta": meta | ({"ignore": True} if annotation.get("ignore") else {})}
+        roi["meta"] = {key: value for key, value in annotation.items() if key not in _OWN_KEYS}
+        if annotation.get("ignore"):
+            roi["meta"]["ignore"] = True
+        return roi
 
     def _note_empty(self, annotation: Mapping[str, Any]) -> None:
         self.tree.note(self.path, f"annotation {annotation.get('id')}: an empty segmentation; it has no pixels")
@@ -245,7 +230,7 @@ class _Document:
 def image_of(
     tree: Tree, path: Path, image: Mapping[str, Any], folder: Path | None
 ) -> tuple[str, Size | None]:  # fmt: skip
-    """The URI and the size of an image of a JSON file; told where the image itself says otherwise.
+    """The URI and the size of an image of a JSON file, with a note where the image itself says otherwise.
 
     Args:
         tree: the dataset.
@@ -254,19 +239,24 @@ def image_of(
         folder: where the images are, None where they are not there.
     """
     name, width, height = image["file_name"], image.get("width"), image.get("height")
-    size = None
+    declared = None
     if type(width) is int and type(height) is int and width > 0 and height > 0:
-        size = Size(width, height)
+        declared = Size(width, height)
     if folder is None:
-        return name, size
-    found = tree.size(folder / name)
-    if not isinstance(found, Size):
-        tree.note(path, f"image {image['id']}: {found}")
-        return name, size
-    size = size or found
-    if size != found:
-        tree.note(folder / name, f"{found.width} x {found.height} pixels, not {size.width} x {size.height}")
-    return tree.uri(folder / name), size
+        return name, declared
+    try:
+        size = tree.size(folder / name)
+    except Fault as fault:
+        tree.note(path, f"image {image['id']}: {fault.path}: {fault.reason}")
+        return name, declared
+    tree.note_size(folder / name, declared or size, size)
+    return tree.uri(folder / name), declared or size
+
+
+def frame_of(image: Mapping[str, Any], split: str | None, seen: set[str], source: Source, rois: list[Roi]) -> Frame:
+    """The frame of an image of a JSON file; what else is said of the image is its meta."""
+    meta = {key: value for key, value in image.items() if key not in IMAGE_KEYS} | ({"split": split} if split else {})
+    return {"id": frame_id_of(image, split, seen), "sources": [source], "rois": rois, "meta": meta}
 
 
 def frame_id_of(image: Mapping[str, Any], split: str | None, seen: set[str]) -> str:
@@ -279,33 +269,39 @@ def frame_id_of(image: Mapping[str, Any], split: str | None, seen: set[str]) -> 
     return frame_id
 
 
-def _flat(parts: list[Any]) -> list[float] | str:
-    """Polygons as one flat list, or what is wrong with them."""
+def _flat(parts: list[Any]) -> list[float]:
+    """Polygons as one flat list."""
     flat: list[float] = []
     for part in parts:
         if not isinstance(part, list) or len(part) < 6 or len(part) % 2:
             count = len(part) if isinstance(part, list) else 0
-            return f"a polygon of {count} numbers; expected x and y of 3 or more points"
+            raise Fault(f"a polygon of {count} numbers; expected x and y of 3 or more points")
         if not _NUMBERS.issuperset(map(type, part)):
             wrong = next(number for number in part if type(number) not in _NUMBERS)
-            return f"a polygon with {wrong!r}; expected numbers"
+            raise Fault(f"a polygon with {wrong!r}; expected numbers")
         flat += ([polygons.SEPARATOR] if flat else []) + part
     return flat
 
 
-def run_lengths(given: Mapping[str, Any], size: Size | None) -> dict[str, Any] | str:
-    """Run lengths, compressed or as a list, in the compressed form; or what is wrong with them."""
+def run_lengths(segmentation: Mapping[str, Any], size: Size | None) -> RunLengths:
+    """Run lengths, compressed or as a list, in the compressed form.
+
+    Raises:
+        Fault: they are not run lengths, or those of an image of another size.
+    """
     try:
-        height, width = given["size"]
-        counts = given["counts"]
+        height, width = segmentation["size"]
+        counts = segmentation["counts"]
         if isinstance(counts, list) and not {int}.issuperset(map(type, counts)):
-            return "run lengths that are not such: expected whole numbers"
+            raise Fault("run lengths that are not such: expected whole numbers")
         lengths = rle.decode_counts(counts) if isinstance(counts, str) else np.array(counts, np.int64)
         rle.check_size(lengths, height, width)
+    except Fault:
+        raise
     except (KeyError, TypeError, ValueError, OverflowError, MasksDBError) as error:
-        return f"run lengths that are not such: {error}"
+        raise Fault(f"run lengths that are not such: {error}") from None
     if size and (width, height) != size and rle.area(lengths):
-        return f"run lengths of {width} x {height} pixels on an image of {size.width} x {size.height}"
+        raise Fault(f"run lengths of {width} x {height} pixels on an image of {size}")
     return {"size": [height, width], "counts": counts if isinstance(counts, str) else rle.encode_counts(lengths)}
 
 
@@ -319,8 +315,8 @@ def write(out: Writing) -> None:
                 files[split] = _OutDocument(out, split)
             files[split].add(frame)
     finally:
-        for each in files.values():
-            each.close()
+        for document in files.values():
+            document.close()
 
 
 class _OutDocument:
@@ -363,8 +359,8 @@ class _OutDocument:
             return [part.reshape(-1).tolist() for part in region.parts]
         if self.out.polygons and not region.is_crowd:
             outlines = trace(region.pixels())
-            has_holes = any(each.is_hole for each in outlines)
-            parts = [bridged(outlines)] if has_holes else [each.points for each in outlines]
+            has_holes = any(outline.is_hole for outline in outlines)
+            parts = [bridged(outlines)] if has_holes else [outline.points for outline in outlines]
             return [part.astype(float).reshape(-1).tolist() for part in parts]
         return region.encoded()
 
@@ -383,8 +379,7 @@ class _OutDocument:
 
 def category_ids(classes: Classes) -> dict[str, int]:
     """A category id for each class: the one it came with, else the next from 1 on."""
-    given = {name: number for name, number in classes.values.items() if number == 0}
-    return classes.indexes(0 if given else 1)
+    return classes.indexes(0 if 0 in classes.values.values() else 1)
 
 
 def coco_image_folder(path: Path, split: str | None, names: Sequence[str]) -> Path | None:
@@ -396,6 +391,6 @@ def coco_image_folder(path: Path, split: str | None, names: Sequence[str]) -> Pa
         names: names of the images.
     """
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    folders = ["images", "", "data", "input_images", "JPEGImages"]
-    candidates = [root / folder / part for folder in folders for part in dict.fromkeys([split or "", ""])]
-    return next((each for name in names[:3] for each in candidates if os.path.isfile(each / name)), None)
+    homes = ["images", "", "data", "input_images", "JPEGImages"]
+    candidates = [root / home / part for home in homes for part in dict.fromkeys([split or "", ""])]
+    return next((folder for name in names[:3] for folder in candidates if os.path.isfile(folder / name)), None)

@@ -1,8 +1,8 @@
 """COCO panoptic: a JSON of segments, and beside it a folder of PNGs in which each pixel is the id of its segment.
 
-The format is that of the COCO data page: id = R + 256 G + 65536 B. The id 0 is void, which counts for nothing; so does
-what is to be ignored, which an export writes as void. A crowd has ``iscrowd``. A category that an export knows nothing
-else of is a thing.
+The format is that of the COCO data page: id = R + 256 G + 65536 B. The id 0 is void, which is ignored;
+an export writes ignored regions as void. A crowd has ``iscrowd``. An export calls a category a thing unless the version
+says that it is not.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from masksdb.errors import IngestError
-from masksdb.formats.layouts.coco import CATEGORIES, IMAGE_KEYS, category_ids, coco_image_folder, frame_id_of, image_of
-from masksdb.formats.reading import VOID, Frame, Size, Tree, mask_of, open_file, roi_of, source_of
+from masksdb.formats.frame import Frame, Mask, Roi, mask_of, roi_of, source_of
+from masksdb.formats.layouts.coco import CATEGORIES, category_ids, coco_image_folder, frame_of, image_of
+from masksdb.formats.reading import VOID, Fault, Tree, open_file, size_of
 from masksdb.formats.writing import OutFrame, Region, Writing, folder_name, roi_key, value_key
 from masksdb.pixels.masks import BLUE, RED, MaskFacts
 from masksdb.pixels.regions import find_regions
@@ -39,18 +39,18 @@ _OWN_KEYS = ("id", "category_id", "iscrowd")
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout; not where the instances of the same images stand beside it."""
-    found = _documents(path)
-    if not found or any(found[0].parent.glob("instances_*.json")):
+    documents = _documents(path)
+    if not documents or any(documents[0].parent.glob("instances_*.json")):
         return None
-    return f"{found[0].relative_to(path) if path.is_dir() else path.name}, annotations with segments_info"
+    return f"{documents[0].relative_to(path) if path.is_dir() else path.name}, annotations with segments_info"
 
 
 def _documents(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".json" and _has_segments(path) else []
-    known = sorted(each for folder in (path / "annotations", path) for each in folder.glob("*.json"))
-    found = [each for each in known if _has_segments(each)]
-    return [each for each in found if each.name.startswith("panoptic_")] or found
+    files = sorted(file for folder in (path / "annotations", path) for file in folder.glob("*.json"))
+    documents = [file for file in files if _has_segments(file)]
+    return [file for file in documents if file.name.startswith("panoptic_")] or documents
 
 
 def _has_segments(path: Path) -> bool:
@@ -62,14 +62,15 @@ def _has_segments(path: Path) -> bool:
         return False
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames of all such files of a dataset, an image each."""
-    found = _documents(tree.path) or ([tree.path] if tree.path.is_file() else [])
-    if not found:
-        yield tree.error(tree.path, "no COCO panoptic there; expected annotations/panoptic_*.json or such a file")
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames of all such files of a dataset, one for each image, those without an annotation last in a file."""
+    documents = _documents(tree.path) or ([tree.path] if tree.path.is_file() else [])
+    if not documents:
+        raise Fault("no COCO panoptic there; expected annotations/panoptic_*.json or such a file", tree.path)
     seen: set[str] = set()
-    for path in found:
-        yield from _Document(tree, path, seen).frames()
+    for path in documents:
+        with tree.part(path):
+            yield from _Document(tree, path, seen).frames()
 
 
 class _Category(NamedTuple):
@@ -78,10 +79,10 @@ class _Category(NamedTuple):
 
 
 class _Annotated(NamedTuple):
-    """An annotation of an image: where it stands in the JSON, what it says, and its PNG."""
+    """An annotation of an image: its place in the JSON, its segments and its PNG."""
 
     place: str
-    given: Mapping[str, Any]
+    segments: list[Any]
     png: Path
 
 
@@ -115,170 +116,157 @@ class _Document:
         self.has_categories = False
         self.folder: Path | None = None
 
-    def frames(self) -> Iterator[Frame | IngestError]:
-        try:
-            document = self.tree.read_json(self.path)
-            yield from self._read_categories(document.get("categories") if isinstance(document, dict) else None)
-        except IngestError as error:
-            yield error
-            return
+    def frames(self) -> Iterator[Frame]:
+        document = self.tree.read_json(self.path)
+        self._read_categories(document.get("categories") if isinstance(document, dict) else None)
         keys = ("images", "annotations")
         if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in keys):
-            yield self.tree.error(self.path, "no lists 'images' and 'annotations'; expected a COCO panoptic file")
-            return
+            raise Fault("no lists 'images' and 'annotations'; expected a COCO panoptic file")
         self.tree.declare(PANOPTIC, VOID_VALUE, VOID, is_ignored=True)
         images: dict[int, dict[str, Any]] = {}
         for index, image in enumerate(document["images"]):
-            if not isinstance(image, dict) or type(image.get("id")) is not int or not _is_name(image.get("file_name")):
-                expected = "expected an image with a whole number 'id' and a 'file_name'"
-                yield self.tree.error(self.path, expected, f"images[{index}]")
-            elif image["id"] in images:
-                yield self.tree.error(self.path, f"the image id {image['id']} again", f"images[{index}]")
-            else:
+            with self.tree.part(self.path, f"images[{index}]"):
+                _check_image(image, images)
                 images[image["id"]] = image
-        annotated: dict[int, _Annotated] = {}
         beside = self.path.with_suffix("")
-        png_folder = beside if beside.is_dir() else self.path.parent.parent / beside.name
-        png_folder = png_folder if png_folder.is_dir() else beside
-        for index, given in enumerate(document["annotations"]):
-            reason = _misplaced(given, images, annotated)
-            if reason:
-                yield self.tree.error(self.path, reason, f"annotations[{index}]")
-            else:
-                annotated[given["image_id"]] = _Annotated(
-                    f"annotations[{index}]", given, png_folder / given["file_name"]
-                )
+        pngs = next((folder for folder in (beside, self.path.parent.parent / beside.name) if folder.is_dir()), beside)
+        annotated: dict[int, _Annotated] = {}
+        for index, annotation in enumerate(document["annotations"]):
+            with self.tree.part(self.path, place := f"annotations[{index}]"):
+                _check_annotation(annotation, images, annotated)
+                png = pngs / annotation["file_name"]
+                annotated[annotation["image_id"]] = _Annotated(place, annotation["segments_info"], png)
         self.folder = coco_image_folder(self.path, self.split, [image["file_name"] for image in images.values()])
-        with_png = [image for image in images.values() if image["id"] in annotated]
-        paths = [annotated[image["id"]].png for image in with_png]
-        for image, facts in self.tree.with_facts(with_png, paths):
-            yield from self._frame(image, annotated[image["id"]], facts)
-        for image in images.values():
-            if image["id"] not in annotated:
+        in_order = sorted(images.values(), key=lambda image: image["id"] not in annotated)
+        files = [annotated[image["id"]].png if image["id"] in annotated else None for image in in_order]
+        for image, facts in self.tree.with_facts(in_order, files):
+            annotation = annotated.get(image["id"])
+            if annotation is None:
                 self.tree.note(self.path, f"image {image['id']}: no annotation has its id; its frame has no mask")
-                yield from self._frame(image, None, None)
+            with self.tree.part(self.path, annotation.place if annotation else None):
+                yield self._frame(image, annotation, facts)
 
-    def _read_categories(self, given: Any) -> Iterator[IngestError]:
+    def _read_categories(self, categories: Any) -> None:
         path = self.path
-        if given is None and (self.path.parent / CATEGORY_FILE).is_file():
+        if categories is None and (self.path.parent / CATEGORY_FILE).is_file():
             path = self.path.parent / CATEGORY_FILE
-            given = self.tree.read_json(path)
-        if given is None:
+            categories = self.tree.read_json(path)
+        if categories is None:
             self.tree.note(path, f"no categories, nor {CATEGORY_FILE} beside it; they are called by their ids")
             return
-        if not isinstance(given, list):
-            yield self.tree.error(path, "expected a list of categories", "categories")
-            return
-        self.has_categories = True
-        for index, each in enumerate(given):
-            if not isinstance(each, dict) or type(each.get("id")) is not int:
-                yield self.tree.error(path, "expected a category with a whole number 'id'", f"categories[{index}]")
-                continue
-            if each["id"] in self.categories:
-                yield self.tree.error(path, f"the category id {each['id']} again", f"categories[{index}]")
-                continue
-            name, is_thing = str(each.get("name", each["id"])), each.get("isthing")
-            self.categories[each["id"]] = _Category(name, int(is_thing) if is_thing in (0, 1) else None)
-            if 0 <= each["id"] <= 65535:
-                self.tree.declare(CATEGORIES, [each["id"]], name)
-            colour = each.get("color")
-            if isinstance(colour, list) and len(colour) == 3 and all(type(c) is int and 0 <= c < 256 for c in colour):
-                self.tree.declare(COLOURS, colour, name)
+        with self.tree.part(path, "categories"):
+            if not isinstance(categories, list):
+                raise Fault("expected a list of categories")
+            self.has_categories = True
+        for index, category in enumerate(categories if self.has_categories else ()):
+            with self.tree.part(path, f"categories[{index}]"):
+                self._read_category(category)
 
-    def _frame(
-        self, image: dict[str, Any], annotation: _Annotated | None, facts: MaskFacts | IngestError | None
-    ) -> Iterator[Frame | IngestError]:
-        if isinstance(facts, IngestError):
-            yield self.tree.error(self.path, f"image {image['id']}: {facts}", annotation.place if annotation else None)
-            return
+    def _read_category(self, category: Any) -> None:
+        if not isinstance(category, dict) or type(category.get("id")) is not int:
+            raise Fault("expected a category with a whole number 'id'")
+        number = category["id"]
+        if number in self.categories:
+            raise Fault(f"the category id {number} again")
+        name, is_thing = str(category.get("name", number)), category.get("isthing")
+        self.categories[number] = _Category(name, int(is_thing) if is_thing in (0, 1) else None)
+        if 0 <= number <= 65535:
+            self.tree.declare(CATEGORIES, [number], name)
+        colour = category.get("color")
+        if isinstance(colour, list) and len(colour) == 3 and all(type(c) is int and 0 <= c < 256 for c in colour):
+            self.tree.declare(COLOURS, colour, name)
+
+    def _frame(self, image: dict[str, Any], annotation: _Annotated | None, facts: MaskFacts | None) -> Frame:
         uri, size = image_of(self.tree, self.path, image, self.folder)
-        masks, rois = [], []
+        masks: list[Mask] = []
+        rois: list[Roi] = []
         if annotation is not None and facts is not None:
-            found = Size(facts.regions.width, facts.regions.height)
-            size = size or found
-            if size != found:
-                told = f"{found.width} x {found.height} pixels, where the image has {size.width} x {size.height}"
-                self.tree.note(annotation.png, told)
+            size = size or size_of(facts)
+            self.tree.check_size(annotation.png, size_of(facts), size)
             masks.append(mask_of(PANOPTIC, self.tree.uri(annotation.png)))
-            for each in self._rois(annotation, facts):
-                if isinstance(each, IngestError):
-                    yield each
-                else:
-                    rois.append(each)
-        frame_id = frame_id_of(image, self.split, self.seen)
-        meta = {key: value for key, value in image.items() if key not in IMAGE_KEYS}
-        frame: Frame = {"id": frame_id, "sources": [source_of(uri, size, masks)], "rois": rois}
-        yield frame | {"meta": meta | ({"split": self.split} if self.split else {})}
+            with self.tree.part(annotation.png):
+                rois = self._rois(annotation, facts)
+        return frame_of(image, self.split, self.seen, source_of(uri, size, masks), rois)
 
-    def _rois(self, annotation: _Annotated, facts: MaskFacts) -> Iterator[dict[str, Any] | IngestError]:
+    def _rois(self, annotation: _Annotated, facts: MaskFacts) -> list[Roi]:
         if facts.image.mode not in ("rgb", "rgba") or facts.image.depth > 8:
-            found = f"{facts.image.mode.replace('_', ' and ')} of {facts.image.depth} bits"
-            yield self.tree.error(annotation.png, f"found {found}, expected RGB of 8 bits, which are the ids")
-            return
+            mode = facts.image.mode.replace("_", " and ")
+            raise Fault(f"found {mode} of {facts.image.depth} bits, expected RGB of 8 bits, which are the ids")
         areas: dict[int, int] = {}
         for value, area in zip(facts.colours[:, RED : BLUE + 1].tolist(), facts.regions.area.tolist(), strict=True):
             areas[id_of(value)] = areas.get(id_of(value), 0) + area
         seen: set[int] = set()
+        rois: list[Roi] = []
         differing = []
-        for index, segment in enumerate(annotation.given["segments_info"]):
-            reason = self._misplaced_segment(segment, areas, seen)
-            if reason:
-                name = f"segment {segment['id']}: " if isinstance(segment, dict) and "id" in segment else ""
-                yield self.tree.error(self.path, f"{name}{reason}", f"{annotation.place}.segments_info[{index}]")
-                continue
-            if segment.get("area", areas[segment["id"]]) != areas[segment["id"]]:
-                differing.append(segment["id"])
-            yield self._roi(segment)
+        for index, segment in enumerate(annotation.segments):
+            name = f"segment {segment['id']}" if isinstance(segment, dict) and "id" in segment else ""
+            with self.tree.part(self.path, f"{annotation.place}.segments_info[{index}]", name=name):
+                self._check_segment(segment, areas, seen)
+                if segment.get("area", areas[segment["id"]]) != areas[segment["id"]]:
+                    differing.append(segment["id"])
+                rois.append(self._roi(segment))
         if differing:
-            told = f"{len(differing)} segments have another 'area' than pixels in {annotation.png.name}"
-            self.tree.note(self.path, f"{annotation.place}: {told}, the first is {differing[0]}")
-        known = {segment["id"] for segment in annotation.given["segments_info"] if _is_id(segment)}
+            reason = f"{len(differing)} segments have another 'area' than pixels in {annotation.png.name}"
+            self.tree.note(self.path, f"{annotation.place}: {reason}, the first is {differing[0]}")
+        known = {segment["id"] for segment in annotation.segments if _is_segment(segment)}
         for number in sorted(areas.keys() - known - {0}):
             reason = f"id {number}: no segment of the JSON has it, but {areas[number]} pixels {value_of(number)} here"
-            yield self.tree.error(annotation.png, reason)
+            self.tree.refuse(Fault(reason, annotation.png))
         if 0 in areas:
-            yield roi_of(VOID, PANOPTIC, VOID_VALUE, is_ignored=True)
+            rois.append(roi_of(VOID, PANOPTIC, VOID_VALUE, is_ignored=True))
+        return rois
 
-    def _misplaced_segment(self, segment: Any, areas: Mapping[int, int], seen: set[int]) -> str | None:
-        if not _is_id(segment):
-            return f"expected an object with an 'id' from 1 to {LARGEST_ID}"
+    def _check_segment(self, segment: Any, areas: Mapping[int, int], seen: set[int]) -> None:
+        if not _is_segment(segment):
+            raise Fault(f"expected an object with an 'id' from 1 to {LARGEST_ID}")
         if segment["id"] in seen:
-            return "its id again in this image"
+            raise Fault("its id again in this image")
         seen.add(segment["id"])
         number = segment.get("category_id")
         if type(number) is not int or (self.has_categories and number not in self.categories):
-            return f"no category has the id {number!r}"
-        return None if segment["id"] in areas else "no pixel of the PNG has its id"
+            raise Fault(f"no category has the id {number!r}")
+        if segment["id"] not in areas:
+            raise Fault("no pixel of the PNG has its id")
 
-    def _roi(self, segment: Mapping[str, Any]) -> dict[str, Any]:
+    def _roi(self, segment: Mapping[str, Any]) -> Roi:
         number = segment["category_id"]
         category = self.categories.get(number) or _Category(str(number), None)
-        meta = {key: value for key, value in segment.items() if key not in _OWN_KEYS}
-        meta |= {} if category.is_thing is None else {"isthing": category.is_thing}
-        is_crowd = bool(segment.get("iscrowd"))
-        roi = roi_of(category.name, PANOPTIC, value_of(segment["id"]), is_crowd=is_crowd, meta=meta)
-        return {"id": segment["id"], **roi}
+        roi: Roi = {"id": segment["id"], "label": [category.name]}
+        roi["mask"] = {"id": PANOPTIC, "value": value_of(segment["id"])}
+        roi["meta"] = {key: value for key, value in segment.items() if key not in _OWN_KEYS}
+        if category.is_thing is not None:
+            roi["meta"]["isthing"] = category.is_thing
+        if segment.get("iscrowd"):
+            roi["is_crowd"] = True
+        return roi
 
 
-def _is_name(given: Any) -> bool:
-    """Whether something is a name that a file may have."""
-    return isinstance(given, str) and bool(given) and "\0" not in given and not re.search("[\ud800-\udfff]", given)
+def _is_name(name: Any) -> bool:
+    """Whether a file may have such a name."""
+    return isinstance(name, str) and bool(name) and "\0" not in name and not re.search("[\ud800-\udfff]", name)
 
 
-def _is_id(segment: Any) -> bool:
+def _is_segment(segment: Any) -> bool:
     return isinstance(segment, dict) and type(segment.get("id")) is int and 0 < segment["id"] <= LARGEST_ID
 
 
-def _misplaced(given: Any, images: Mapping[int, Any], annotated: Mapping[int, Any]) -> str | None:
-    """What is wrong with an annotation as a whole."""
-    if not isinstance(given, dict) or not isinstance(given.get("segments_info"), list):
-        return "expected an object with a list 'segments_info'"
-    image_id = given.get("image_id")
+def _check_image(image: Any, images: Mapping[int, Any]) -> None:
+    if not isinstance(image, dict) or type(image.get("id")) is not int or not _is_name(image.get("file_name")):
+        raise Fault("expected an image with a whole number 'id' and a 'file_name'")
+    if image["id"] in images:
+        raise Fault(f"the image id {image['id']} again")
+
+
+def _check_annotation(annotation: Any, images: Mapping[int, Any], annotated: Mapping[int, Any]) -> None:
+    if not isinstance(annotation, dict) or not isinstance(annotation.get("segments_info"), list):
+        raise Fault("expected an object with a list 'segments_info'")
+    image_id = annotation.get("image_id")
     if type(image_id) is not int or image_id not in images:
-        return f"no image has the id {image_id!r}"
+        raise Fault(f"no image has the id {image_id!r}")
     if image_id in annotated:
-        return f"the image id {image_id} again"
-    return None if _is_name(given.get("file_name")) else f"image {image_id}: expected a 'file_name', that of its PNG"
+        raise Fault(f"the image id {image_id} again")
+    if not _is_name(annotation.get("file_name")):
+        raise Fault(f"image {image_id}: expected a 'file_name', that of its PNG")
 
 
 def write(out: Writing) -> None:
@@ -291,8 +279,8 @@ def write(out: Writing) -> None:
                 files[split] = _OutDocument(out, split)
             files[split].add(frame)
     finally:
-        for each in files.values():
-            each.close()
+        for document in files.values():
+            document.close()
 
 
 class _OutDocument:

@@ -17,23 +17,11 @@ from typing import Any
 
 from PIL import Image
 
-from masksdb.errors import IngestError
+from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
 from masksdb.formats.label_map import label_map_files
 from masksdb.formats.layouts.davis_writing import ANNOTATIONS, META, SETS, write
 from masksdb.formats.palette import VOID_INDEX, voc_colour
-from masksdb.formats.reading import (
-    BACKGROUND,
-    IMAGE_SUFFIXES,
-    VOID,
-    Frame,
-    Size,
-    Tree,
-    lines_of,
-    mask_of,
-    open_file,
-    roi_of,
-    source_of,
-)
+from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, open_file, split_lists
 from masksdb.pixels.masks import MaskFacts
 
 __all__ = ["read", "recognise", "write"]
@@ -44,8 +32,8 @@ _PNG = (".png",)
 
 _USUAL = "480p"
 
-_LOOKED_AT = 8
-"""Folders of each level, and files of each folder, that are looked at to recognise the layout."""
+_MOST_CHECKED = 8
+"""Folders of each level, and files of each folder, that are checked to recognise the layout."""
 
 _INDEX_OF = {voc_colour(index): index for index in range(256)}
 
@@ -61,28 +49,27 @@ def recognise(path: Path) -> str | None:
 def _annotation(path: Path) -> str | None:
     """A PNG of a sequence in Annotations."""
     for folder in _folders(path):
-        if folder.name.startswith(ANNOTATIONS):
-            for child in _folders(folder)[:_LOOKED_AT]:
-                for each in (child, *_folders(child)[:_LOOKED_AT]):
-                    for file in _files(each, _PNG, 1):
-                        return file.relative_to(path).as_posix()
+        for child in _folders(folder)[:_MOST_CHECKED] if folder.name.startswith(ANNOTATIONS) else ():
+            for sequence in (child, *_folders(child)[:_MOST_CHECKED]):
+                for file in _files(sequence, _PNG, 1):
+                    return file.relative_to(path).as_posix()
     return None
 
 
 def _result(path: Path) -> str | None:
     """A PNG of a sequence, if its folder and those beside it have only such, as they may be anything else."""
-    folders = _folders(path)[:_LOOKED_AT]
-    if label_map_files(path) or [each.name for each in folders] == ["masks"]:
+    folders = _folders(path)[:_MOST_CHECKED]
+    if label_map_files(path) or [folder.name for folder in folders] == ["masks"]:
         return None
-    if not any(_files(each, IMAGE_SUFFIXES, 1) for each in folders):
-        folders = [each for folder in folders for each in _folders(folder)[:_LOOKED_AT] or [folder]]
-    found = [_palette_png(folder) for folder in folders]
-    return f"{found[0].relative_to(path).as_posix()}, a palette PNG" if found and found[0] and all(found) else None
+    if not any(_files(folder, IMAGE_SUFFIXES, 1) for folder in folders):
+        folders = [child for folder in folders for child in _folders(folder)[:_MOST_CHECKED] or [folder]]
+    pngs = [_palette_png(folder) for folder in folders]
+    return f"{pngs[0].relative_to(path).as_posix()}, a palette PNG" if pngs and pngs[0] and all(pngs) else None
 
 
 def _palette_png(folder: Path) -> Path | None:
     """A mask in a folder of numbered palette PNGs and nothing else."""
-    files = _files(folder, ("",), _LOOKED_AT)
+    files = _files(folder, ("",), _MOST_CHECKED)
     if not files or not all(file.suffix == ".png" and file.stem.isdecimal() for file in files) or _folders(folder):
         return None
     try:
@@ -94,27 +81,26 @@ def _palette_png(folder: Path) -> Path | None:
 
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        # A link may lead nowhere, or to itself, at which each.is_dir() fails.
-        return sorted(Path(each) for each in entries if not each.name.startswith(".") and os.path.isdir(each))
+        # A link may lead nowhere, or to itself, at which entry.is_dir() fails.
+        return sorted(Path(entry) for entry in entries if not entry.name.startswith(".") and os.path.isdir(entry))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...], most: int | None = None) -> list[Path]:
     """The files of a folder that end so, or only so many."""
-    found = (each for each in _named(folder, suffixes) if os.path.isfile(each))
-    return sorted(itertools.islice(found, most))
+    files = (path for path in _named(folder, suffixes) if os.path.isfile(path))
+    return sorted(itertools.islice(files, most))
 
 
 def _named(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """What in a folder ends so: files, and what should be one, of which reading it says what it is."""
+    """The files of a folder that end so; also what is not a file, which reading it reports."""
     with os.scandir(folder) as entries:
-        yield from (Path(each) for each in entries if each.name.lower().endswith(suffixes) and each.name[0] != ".")
+        yield from (Path(entry) for entry in entries if entry.name.lower().endswith(suffixes) and entry.name[0] != ".")
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
+def read(tree: Tree) -> Iterator[Frame]:
     """The frames of all sequences: those of the images, where there are any, else of the masks."""
     if not tree.path.is_dir():
-        yield tree.error(tree.path, "a file; expected a folder with Annotations, or with sequences of PNGs")
-        return
+        raise Fault("a file; expected a folder with Annotations, or with sequences of PNGs", tree.path)
     folders = [folder for folder in _folders(tree.path) if folder.name.startswith(ANNOTATIONS)]
     if folders:
         masks, resolution = {}, ""
@@ -124,37 +110,36 @@ def read(tree: Tree) -> Iterator[Frame | IngestError]:
     else:
         masks, images = _results(tree), {}
     if not any(masks.values()):
-        yield tree.error(tree.path, "no PNG of a sequence there; expected Annotations/<sequence>/00000.png")
-        return
+        raise Fault("no PNG of a sequence there; expected Annotations/<sequence>/00000.png", tree.path)
     yield from _Reader(tree, masks, images).frames()
 
 
-def _sequences(tree: Tree, folder: Path, suffixes: tuple[str, ...], wanted: str = "") -> tuple[Paths, str]:
-    """The files of a folder of sequences, and the resolution that they are of, if there are several or one is named."""
+def _sequences(tree: Tree, folder: Path, suffixes: tuple[str, ...], resolution: str = "") -> tuple[Paths, str]:
+    """The files of a folder of sequences, and their resolution, if there are several or one is named."""
     if not folder.is_dir():
         return {}, ""
-    if found := _by_sequence(folder, suffixes):
-        return found, ""
-    resolutions = {each.name: found for each in _folders(folder) if (found := _by_sequence(each, suffixes))}
+    if paths := _by_sequence(folder, suffixes):
+        return paths, ""
+    resolutions = {child.name: paths for child in _folders(folder) if (paths := _by_sequence(child, suffixes))}
     if not resolutions:
         return {}, ""
-    name = next((each for each in (wanted, _USUAL) if each in resolutions), min(resolutions))
+    name = next((name for name in (resolution, _USUAL) if name in resolutions), min(resolutions))
     if len(resolutions) > 1:
         tree.note(folder, f"only {name} is read, not {', '.join(sorted(resolutions.keys() - {name}))}")
     return resolutions[name], name
 
 
 def _by_sequence(folder: Path, suffixes: tuple[str, ...]) -> Paths:
-    found = {each.name: {file.stem: file for file in _named(each, suffixes)} for each in _folders(folder)}
-    return {sequence: files for sequence, files in found.items() if files}
+    sequences = {child.name: {file.stem: file for file in _named(child, suffixes)} for child in _folders(folder)}
+    return {sequence: files for sequence, files in sequences.items() if files}
 
 
 def _results(tree: Tree) -> dict[str, Paths]:
     """The masks of methods, each a folder of sequences; or of the only one, which has the folder's name."""
     name = tree.path.resolve().name or "masks"
-    if found := _by_sequence(tree.path, _PNG):
-        return {name: found}
-    if methods := {each.name: found for each in _folders(tree.path) if (found := _by_sequence(each, _PNG))}:
+    if paths := _by_sequence(tree.path, _PNG):
+        return {name: paths}
+    if methods := {child.name: paths for child in _folders(tree.path) if (paths := _by_sequence(child, _PNG))}:
         return methods
     own = {file.stem: file for file in _named(tree.path, _PNG)}
     return {"masks": {name: own} if own else {}}
@@ -177,84 +162,64 @@ class _Reader:
     def __post_init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.listed: dict[str, dict[str, list[str]]] = {}
-        self.met: dict[str, set[str]] = {}
+        self.seen: dict[str, set[str]] = {}
         self.declared: set[tuple[str, tuple[int, ...]]] = set()
-        self.is_grey_told = False
+        self.is_grey_noted = False
 
-    def frames(self) -> Iterator[Frame | IngestError]:
+    def frames(self) -> Iterator[Frame]:
         sequences = sorted({*self.images, *(name for paths in self.masks.values() for name in paths)})
-        yield from self._read_meta()
-        splits: dict[str, str] = {}
-        for listed in self._listed(set(sequences)):
-            if isinstance(listed, IngestError):
-                yield listed
-            else:
-                splits.setdefault(*listed)
+        with self.tree.part(self.tree.path / META):
+            self._read_meta()
+        splits = self._splits(set(sequences))
         # A tree of one split is in a folder of its name.
         own_split = self.tree.path.resolve().name
         own_split = own_split if own_split in ("train", "val", "valid", "test") else ""
         for sequence in sequences:
+            split = splits.get(sequence) or own_split
             for frame in self._sequence(sequence):
-                split = splits.get(sequence) or own_split
-                yield frame | {"meta": {"split": split}} if isinstance(frame, dict) and split else frame
+                yield frame | {"meta": {"split": split}} if split else frame
         for sequence, known in self.objects.items():
             for name in known:
-                if sequence in sequences and name not in self.met.get(sequence, ()):
+                if sequence in sequences and name not in self.seen.get(sequence, ()):
                     reason = f"no PNG of {sequence} has the object {name}; remove it, or add the mask"
-                    yield self.tree.error(self.tree.path / META, reason, f"videos.{sequence}.objects.{name}")
+                    self.tree.refuse(Fault(reason, self.tree.path / META, f"videos.{sequence}.objects.{name}"))
 
-    def _read_meta(self) -> Iterator[IngestError]:
+    def _read_meta(self) -> None:
         path = self.tree.path / META
         if not os.path.lexists(path):
             return
-        try:
-            document = self.tree.read_json(path)
-        except IngestError as error:
-            yield error
-            return
+        document = self.tree.read_json(path)
         videos = document.get("videos") if isinstance(document, dict) else None
         if not isinstance(videos, dict):
-            yield self.tree.error(path, "no object 'videos'; expected the meta.json of YouTube-VOS")
-            return
+            raise Fault("no object 'videos'; expected the meta.json of YouTube-VOS")
         for sequence, video in videos.items():
-            objects = video.get("objects") if isinstance(video, dict) else None
-            if not isinstance(objects, dict):
-                yield self.tree.error(path, "expected an object with 'objects'", f"videos.{sequence}")
-                continue
-            self.objects[sequence], self.listed[sequence] = {}, {}
-            for name, about in objects.items():
-                frames = about.get("frames") if isinstance(about, dict) else None
-                for frame in frames if isinstance(frames, list) else ():
-                    self.listed[sequence].setdefault(str(frame), []).append(name)
-                category = about.get("category", name) if isinstance(about, dict) else name
-                if isinstance(category, str):
-                    self.objects[sequence][name] = category
-                else:
-                    place = f"videos.{sequence}.objects.{name}.category"
-                    yield self.tree.error(path, f"found {category!r}, expected a text", place)
+            with self.tree.part(path, f"videos.{sequence}"):
+                objects = video.get("objects") if isinstance(video, dict) else None
+                if not isinstance(objects, dict):
+                    raise Fault("expected an object with 'objects'")
+                self.objects[sequence], self.listed[sequence] = {}, {}
+                for name, about in objects.items():
+                    with self.tree.part(path, f"videos.{sequence}.objects.{name}.category"):
+                        self._read_object(sequence, name, about if isinstance(about, dict) else {})
 
-    def _listed(self, known: set[str]) -> Iterator[tuple[str, str] | IngestError]:
-        """Sequences with the split that lists them."""
+    def _read_object(self, sequence: str, name: str, about: Mapping[str, Any]) -> None:
+        frames = about.get("frames")
+        for frame in frames if isinstance(frames, list) else ():
+            self.listed[sequence].setdefault(str(frame), []).append(name)
+        category = about.get("category", name)
+        if not isinstance(category, str):
+            raise Fault(f"found {category!r}, expected a text")
+        self.objects[sequence][name] = category
+
+    def _splits(self, sequences: set[str]) -> dict[str, str]:
+        """The sequences with the split that lists them."""
         folder = self.tree.path / SETS
         if not folder.is_dir() and folder.parent.is_dir():
             folder = max(_folders(folder.parent), default=folder)
-        for path in sorted(_named(folder, (".txt",))) if folder.is_dir() else ():
-            lines = lines_of(path)
-            if isinstance(lines, IngestError):
-                yield lines
-                continue
-            for number, line in enumerate(lines, 1):
-                name = line.strip()
-                if "/" in name:
-                    # DAVIS 2016 lists the files of each frame.
-                    name = PurePosixPath(name.split()[0]).parent.name
-                if name in known:
-                    yield name, path.stem
-                elif name:
-                    reason = f"{name}: no such sequence; add it, or remove the line"
-                    yield IngestError(reason, str(path), line=number)
+        lists = sorted(_named(folder, (".txt",))) if folder.is_dir() else []
+        return split_lists(self.tree, lists, sequences, _sequence_in, "no such sequence; add it, or remove the line")
 
-    def _sequence(self, sequence: str) -> Iterator[Frame | IngestError]:
+    def _sequence(self, sequence: str) -> Iterator[Frame]:
         images = self.images.get(sequence, {})
         masks = {mask_id: paths.get(sequence, {}) for mask_id, paths in self.masks.items()}
         names = sorted({*images, *(name for files in masks.values() for name in files)})
@@ -266,83 +231,62 @@ class _Reader:
                 self.tree.note(self.tree.path, f"{sequence}: {mask_id} has {len(own):,} of {len(names):,} masks")
         for name in names:
             if (known := self.listed.get(sequence, {}).get(name)) and not any(name in own for own in masks.values()):
-                told = f"{sequence}: no mask {name}, where it lists the objects {', '.join(known)}"
-                self.tree.note(self.tree.path / META, told)
-        paths = dict(zip(names, files, strict=True))
-        for name, found in self.tree.with_masks(names, files):
-            if self.images and name not in images:
-                path = next(iter(paths[name].values()))
-                reason = f"no image {sequence}/{name} in {IMAGES}; add it, or remove the mask"
-                yield self.tree.error(path, reason)
-            else:
-                yield from self._frame(sequence, name, images.get(name), paths[name], found)
+                reason = f"{sequence}: no mask {name}, where it lists the objects {', '.join(known)}"
+                self.tree.note(self.tree.path / META, reason)
+        for (name, paths), facts in self.tree.with_masks(zip(names, files, strict=True), files):
+            with self.tree.part(self.tree.path):
+                if self.images and name not in images:
+                    reason = f"no image {sequence}/{name} in {IMAGES}; add it, or remove the mask"
+                    raise Fault(reason, next(iter(paths.values())))
+                if len(facts) == len(paths):
+                    yield self._frame(sequence, name, images.get(name), paths, facts)
 
     def _frame(
-        self,
-        sequence: str,
-        name: str,
-        image: Path | None,
-        paths: Mapping[str, Path],
-        found: Mapping[str, MaskFacts | IngestError],
-    ) -> Iterator[Frame | IngestError]:
-        measured = self.tree.size(image) if image else None
-        errors = [each for each in (measured, *found.values()) if isinstance(each, IngestError)]
-        if errors:
-            yield from errors
-            return
-        size = measured if isinstance(measured, Size) else None
-        masks, rois = [], []
-        for mask_id, facts in found.items():
-            assert isinstance(facts, MaskFacts)
-            own = Size(facts.regions.width, facts.regions.height)
-            size = size or own
-            if own != size:
-                told = f"{own.width} x {own.height} pixels, and its image or another mask"
-                self.tree.note(paths[mask_id], f"{told} {size.width} x {size.height}")
-            masks.append(mask_of(mask_id, self.tree.uri(paths[mask_id])))
-            for value in dict.fromkeys(_value(facts, each) for each in facts.stored_values()):
-                roi = self._roi(sequence, mask_id, value, facts, paths[mask_id])
-                if isinstance(roi, IngestError):
-                    yield roi
-                elif roi:
-                    rois.append(roi)
+        self, sequence: str, name: str, image: Path | None, paths: Mapping[str, Path], facts: Mapping[str, MaskFacts]
+    ) -> Frame:
+        size, paths = self.tree.check_sizes(image, paths, facts)
+        rois = []
+        for mask_id, mask in facts.items():
+            for value in dict.fromkeys(_value(mask, stored) for stored in mask.stored_values()):
+                with self.tree.part(paths[mask_id]):
+                    roi = self._roi(sequence, mask_id, value, mask, paths[mask_id])
+                    rois += [roi] if roi else []
+        masks = [mask_of(mask_id, self.tree.uri(path)) for mask_id, path in paths.items()]
         source = source_of(self.tree.uri(image) if image else None, size, masks)
-        yield {"id": f"{sequence}/{name}", "context_id": sequence, "sources": [source], "rois": rois}
+        return {"id": f"{sequence}/{name}", "context_id": sequence, "sources": [source], "rois": rois}
 
-    def _roi(
-        self, sequence: str, mask_id: str, value: tuple[int, ...], facts: MaskFacts, path: Path
-    ) -> dict[str, Any] | IngestError | None:
-        """The ROI of a value; none of the background."""
+    def _roi(self, sequence: str, mask_id: str, value: tuple[int, ...], facts: MaskFacts, path: Path) -> Roi | None:
+        """The ROI of a value; None for the background, and again for an object that is not in meta.json."""
         index = value[0] if len(value) == 1 else _INDEX_OF.get((value[0], value[1], value[2]))
         is_grey = index == VOID_INDEX and facts.image.mode == "grey"
-        if is_grey and not self.is_grey_told:
-            self.is_grey_told = True
+        if is_grey and not self.is_grey_noted:
+            self.is_grey_noted = True
             self.tree.note(path, "grey, not a palette, so 255 is taken for an object and not for void")
         is_void = index == VOID_INDEX and not is_grey
-        name = (
-            VOID
-            if is_void
-            else BACKGROUND
-            if index == 0
-            else ",".join(map(str, value))
-            if index is None
-            else str(index)
-        )
+        name = ",".join(map(str, value)) if index is None else str(index)
+        if is_void or index == 0:
+            name = VOID if is_void else BACKGROUND
         known = self.objects.get(sequence)
         label = name if known is None or is_void or index == 0 else known.get(name)
-        is_new = name not in self.met.setdefault(sequence, set())
-        self.met[sequence].add(name)
+        seen = self.seen.setdefault(sequence, set())
+        is_new = name not in seen
+        seen.add(name)
+        if label is None and is_new:
+            raise Fault(f"the object {name} is not in {META}; add it under videos.{sequence}.objects")
         if label is None:
-            reason = f"the object {name} is not in {META}; add it under videos.{sequence}.objects"
-            return self.tree.error(path, reason) if is_new else None
+            return None
         if label == name and (mask_id, value) not in self.declared:
             self.declared.add((mask_id, value))
             self.tree.declare(mask_id, value, label, is_ignored=is_void)
         if index == 0:
             return None
-        further = {"id": name} if label != name else {}
         roi = roi_of(label, mask_id, value, is_ignored=is_void)
-        return {**further, **roi}
+        return roi if label == name else Roi(id=name, **roi)
+
+
+def _sequence_in(line: str) -> str:
+    """The sequence that a line of a list names; DAVIS 2016 lists the files of each frame."""
+    return PurePosixPath(line.split()[0]).parent.name if "/" in line else line
 
 
 def _value(facts: MaskFacts, stored: Sequence[int]) -> tuple[int, ...]:

@@ -3,9 +3,13 @@
 Masks are PNGs (TIFF, BMP and GIF too) of indexes, palette or RGB, in ``masks/``, ``labels/``, ``annotations/``, ``gt/``
 or ``segmentation/`` beside ``images/``, each perhaps with a folder for each split, or in a folder for each split; or
 named after their image (``a.jpg`` with ``a_mask.png``, ``a_seg.png``, ``a.png``). ``instances/`` beside the masks has
-the objects numbered, 0 being none. What values mean is in
-:mod:`masksdb.formats.layouts.folder_meanings`, which label maps are read in
-:mod:`masksdb.formats.label_map`. Crowds are not told apart.
+the objects numbered, 0 being no object. Crowds are not marked.
+
+The label map is one of: ``labels.txt`` or ``classes.txt`` (a name a line, whose index is the number of the line from 0;
+``index name``; ``r g b name``; ``name:r,g,b::``), ``*.csv`` with the columns name, r, g, b or name and index,
+``labels.json`` (``{name: value}``, ``{value: name}``, a list of names), ``dataset_meta.json`` of Datumaro, and
+``*.yaml`` with ``names``. Index 0 and black are background and 255 is void unless it names them; in masks of black and
+white only, white is the object. The classes void, ignore, ignored, unlabelled and unlabeled are ignored.
 """
 
 from __future__ import annotations
@@ -16,16 +20,15 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from masksdb.errors import IngestError
-from masksdb.formats.label_map import Entry, find_label_map, is_background, is_void
+from masksdb.formats.frame import Frame, Mask, Roi, mask_of, roi_of, source_of
+from masksdb.formats.label_map import Entry, LabelMap, find_label_map, is_background, is_void
 from masksdb.formats.layouts.folder_meanings import VOID_INDEX, Meanings, is_black_and_white
 from masksdb.formats.layouts.folder_pairs import INSTANCES, WITHOUT_IMAGE, Pair, find_parts, pairs_of
-from masksdb.formats.reading import IMAGE_SUFFIXES, Frame, Size, Tree, mask_of, roi_of, source_of
+from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, ignore_fault
 from masksdb.formats.writing import Classes, OutFrame, Region, Writing, value_key
 from masksdb.pixels import rle
 from masksdb.pixels.colours import BLACK
@@ -45,35 +48,32 @@ def recognise(path: Path) -> str | None:
     return ", ".join(part.describe(path) for part in parts) or None
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames of a folder, an image or a mask each."""
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames of a folder, one for each image or mask."""
     parts = find_parts(tree.path) if tree.path.is_dir() else []
     if not parts:
-        yield tree.error(tree.path, "no masks there; expected images/ and masks/, or masks beside images (a_mask.png)")
-        return
+        raise Fault("no masks there; expected images/ and masks/, or masks beside images (a_mask.png)", tree.path)
     label_map = None
-    try:
+    with tree.part(tree.path):
         label_map = find_label_map(tree, tree.path)
-    except IngestError as error:
-        yield error
-    pairs: list[Pair] = []
-    for part in parts:
-        for each in pairs_of(tree, part):
-            if isinstance(each, IngestError):
-                yield each
-            else:
-                pairs.append(each)
-    with_mask = [pair for pair in pairs if pair.mask]
-    masks = tree.with_facts(with_mask, [pair.mask for pair in with_mask if pair.mask])
-    objects = (
-        [entry for entry in label_map.entries if not entry.is_background and not entry.is_ignored] if label_map else []
-    )
-    # Only where white may be the one object does it matter whether all masks are black and white.
-    is_binary = len(objects) < 2 and all(
-        isinstance(facts, IngestError) or is_black_and_white(facts)
-        for _, facts in tree.with_facts(with_mask, [pair.mask for pair in with_mask if pair.mask])
-    )
-    yield from _Reader(tree, Meanings(tree, label_map, is_binary)).frames(pairs, masks)
+    pairs = [pair for part in parts for pair in pairs_of(tree, part)]
+    reader = _Reader(tree, Meanings(tree, label_map, _is_binary(tree, label_map, pairs)))
+    files = [pair.files for pair in pairs]
+    for (pair, own), facts in tree.with_masks(zip(pairs, files, strict=True), files):
+        if not pair.mask or pair.mask_id in facts:
+            with tree.part(tree.path):
+                yield reader.frame(pair, {mask_id: own[mask_id] for mask_id in facts}, facts)
+
+
+def _is_binary(tree: Tree, label_map: LabelMap | None, pairs: Sequence[Pair]) -> bool:
+    """Whether all masks are black and white, where it matters: white may be the one object."""
+    entries = label_map.entries if label_map else ()
+    if sum(not entry.is_background and not entry.is_ignored for entry in entries) > 1:
+        return False
+    # Masks that cannot be decoded are refused when their frames are read.
+    quiet = Tree(tree.path, tree.settings, on_fault=ignore_fault)
+    masks = quiet.with_facts(pairs, [pair.mask for pair in pairs])
+    return all(facts is None or is_black_and_white(facts) for _, facts in masks)
 
 
 @dataclasses.dataclass
@@ -83,85 +83,66 @@ class _Reader:
     tree: Tree
     meanings: Meanings
 
-    def frames(
-        self, pairs: Sequence[Pair], masks: Iterator[tuple[Pair, MaskFacts | IngestError]]
-    ) -> Iterator[Frame | IngestError]:
-        with_instances = [pair for pair in pairs if pair.instances]
-        all_instances = self.tree.with_facts(
-            with_instances, [each.instances for each in with_instances if each.instances]
-        )
-        for pair in pairs:
-            mask = next(masks)[1] if pair.mask else None
-            instances = next(all_instances)[1] if pair.instances else None
-            yield from self._frame(pair, mask, instances)
-
-    def _frame(
-        self, pair: Pair, mask: MaskFacts | IngestError | None, instances: MaskFacts | IngestError | None
-    ) -> Iterator[Frame | IngestError]:
-        size = self.tree.size(pair.image) if pair.image else None
-        faults = [each for each in (size, mask, instances) if isinstance(each, IngestError)]
-        if isinstance(instances, IngestError):
-            instances, pair = None, pair._replace(instances=None)
-        yield from faults
-        if isinstance(size, IngestError) or isinstance(mask, IngestError):
-            return
-        for path, facts in ((pair.mask, mask), (pair.instances, instances)):
-            if facts is None or path is None:
-                continue
-            found = Size(facts.regions.width, facts.regions.height)
-            size = size or found
-            if found != size:
-                told = f"{found.width} x {found.height} pixels on an image of {size.width} x {size.height}"
-                yield self.tree.error(path, f"{told}; masks are never resized")
-                return
-        masks = [self._mask(pair.mask_id, pair.mask)] if pair.mask else []
-        masks += [self._mask(INSTANCES, pair.instances)] if pair.instances else []
-        rois: list[dict[str, Any]] = []
-        if pair.mask and mask is not None:
-            meant = self.meanings.of_mask(pair.mask_id, pair.mask, mask)
-            if mask.image.is_lossy:
-                self.tree.note(pair.mask, "a lossy image; its values are not exact")
-            if pair.instances and instances is not None:
-                for roi in self._instance_rois(pair, mask, meant, instances):
-                    if isinstance(roi, IngestError):
-                        yield roi
-                    else:
-                        rois.append(roi)
-            else:
-                rois = _value_rois(pair.mask_id, meant)
+    def frame(self, pair: Pair, files: Mapping[str, Path], facts: Mapping[str, MaskFacts]) -> Frame:
+        """The frame of a pair, with those of its masks that could be decoded."""
+        size, files = self.tree.check_sizes(pair.image, files, facts)
         uri = self.tree.uri(pair.image) if pair.image else None
-        frame: Frame = {"id": pair.name, "sources": [source_of(uri, size, masks)], "rois": rois}
-        yield frame | ({"meta": {"split": pair.split}} if pair.split else {})
+        masks = [self._mask(mask_id, path) for mask_id, path in files.items()]
+        frame: Frame = {
+            "id": pair.name,
+            "sources": [source_of(uri, size, masks)],
+            "rois": self._rois(pair, facts) if pair.mask else [],
+        }
+        if pair.split:
+            frame["meta"] = {"split": pair.split}
+        return frame
 
-    def _mask(self, mask_id: str, path: Path) -> dict[str, Any]:
-        return mask_of(mask_id, self.tree.uri(path)) | {"content_type": _TYPES.get(path.suffix.lower(), "image/tiff")}
+    def _mask(self, mask_id: str, path: Path) -> Mask:
+        mask = mask_of(mask_id, self.tree.uri(path))
+        mask["content_type"] = _TYPES.get(path.suffix.lower(), "image/tiff")
+        return mask
+
+    def _rois(self, pair: Pair, facts: Mapping[str, MaskFacts]) -> list[Roi]:
+        assert pair.mask is not None
+        mask = facts[pair.mask_id]
+        entries = self.meanings.of_mask(pair.mask_id, pair.mask, mask)
+        if mask.image.is_lossy:
+            self.tree.note(pair.mask, "a lossy image; its values are not exact")
+        if pair.instances and INSTANCES in facts:
+            return list(self._instance_rois(pair.mask_id, mask, entries, pair.instances, facts[INSTANCES]))
+        return _value_rois(pair.mask_id, entries)
 
     def _instance_rois(
-        self, pair: Pair, mask: MaskFacts, meant: Sequence[tuple[list[int], Entry]], instances: MaskFacts
-    ) -> Iterator[dict[str, Any] | IngestError]:
+        self,
+        mask_id: str,
+        mask: MaskFacts,
+        entries: Sequence[tuple[list[int], Entry]],
+        path: Path,
+        instances: MaskFacts,
+    ) -> Iterator[Roi]:
         """A ROI for each instance, and for each class without; where neither is a value, with pixels of its own."""
-        assert pair.instances is not None
         numbers = instances.stored_values()
         is_none = [not any(number[:3]) for number in numbers]
-        pairs = list(zip(*(each.tolist() for each in joint_histogram(instances.regions, mask.regions)), strict=True))
-        parts = Counter(instance for instance, _, _ in pairs)
-        covered = Counter(of_class for _, of_class, _ in pairs)
-        classes = {instance for instance, of_class, _ in pairs if not meant[of_class][1].is_background}
-        for instance, of_class, pixels in pairs:
-            value, entry = meant[of_class]
+        joint = joint_histogram(instances.regions, mask.regions)
+        cells = list(zip(*(column.tolist() for column in joint), strict=True))
+        parts = Counter(instance for instance, _, _ in cells)
+        covered = Counter(of_class for _, of_class, _ in cells)
+        with_class = {instance for instance, of_class, _ in cells if not entries[of_class][1].is_background}
+        for instance, of_class, pixels in cells:
+            value, entry = entries[of_class]
             number = numbers[instance]
             if entry.is_background:
-                if not is_none[instance] and instance not in classes:
-                    reason = f"instance {_text(number)} is background in {pair.mask_id}; expected a class there"
-                    yield self.tree.error(pair.instances, reason)
+                if not is_none[instance] and instance not in with_class:
+                    reason = f"instance {_text(number)} is background in {mask_id}; expected a class there"
+                    self.tree.refuse(Fault(reason, path))
             elif not is_none[instance] and parts[instance] == 1:
                 yield roi_of(entry.label, INSTANCES, number, is_ignored=entry.is_ignored)
             elif is_none[instance] and covered[of_class] == 1:
-                yield roi_of(entry.label, pair.mask_id, value, is_ignored=entry.is_ignored)
+                yield roi_of(entry.label, mask_id, value, is_ignored=entry.is_ignored)
             else:
                 what = "no instance" if is_none[instance] else f"instance {_text(number)}"
-                told = f"{what} has {pixels} pixels of {entry.label!r}, but not alone"
-                self.tree.note(pair.instances, f"{told}; they are a ROI with pixels of its own")
+                reason = f"{what} has {pixels} pixels of {entry.label!r}, but not alone"
+                self.tree.note(path, f"{reason}; they are a ROI with pixels of its own")
                 yield _own_roi(entry, instances, instance, mask, of_class)
 
 
@@ -169,21 +150,26 @@ def _text(value: Sequence[int]) -> str:
     return ",".join(map(str, value))
 
 
-def _value_rois(mask_id: str, meant: Sequence[tuple[list[int], Entry]]) -> list[dict[str, Any]]:
+def _value_rois(mask_id: str, entries: Sequence[tuple[list[int], Entry]]) -> list[Roi]:
     # Colours that differ in their alpha alone are one value.
-    found = {tuple(value): entry for value, entry in meant if not entry.is_background}
-    return [roi_of(entry.label, mask_id, value, is_ignored=entry.is_ignored) for value, entry in found.items()]
+    by_value = {tuple(value): entry for value, entry in entries if not entry.is_background}
+    return [roi_of(entry.label, mask_id, value, is_ignored=entry.is_ignored) for value, entry in by_value.items()]
 
 
-def _own_roi(entry: Entry, instances: MaskFacts, instance: int, mask: MaskFacts, of_class: int) -> dict[str, Any]:
+def _own_roi(entry: Entry, instances: MaskFacts, instance: int, mask: MaskFacts, of_class: int) -> Roi:
     """A ROI that is where an instance and a class meet."""
     own = [
         facts.regions.counts(np.arange(len(facts.colours)) == index)
         for facts, index in ((instances, instance), (mask, of_class))
     ]
-    size = [mask.regions.height, mask.regions.width]
-    roi = {"label": [entry.label], "rle": {"size": size, "counts": rle.encode_counts(rle.intersection(*own))}}
-    return roi | ({"meta": {"ignore": True}} if entry.is_ignored else {})
+    counts = rle.encode_counts(rle.intersection(*own))
+    roi: Roi = {
+        "label": [entry.label],
+        "rle": {"size": [mask.regions.height, mask.regions.width], "counts": counts},
+    }
+    if entry.is_ignored:
+        roi["meta"] = {"ignore": True}
+    return roi
 
 
 def write(out: Writing) -> None:

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from masksdb.errors import IngestError
-from masksdb.formats.reading import IMAGE_SUFFIXES, Tree, read_text
+from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, read_text
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "rgb")
 
@@ -37,8 +36,8 @@ _MASK_NAMES = (
 
 _IMAGE_NAME = re.compile(r"(?i)((image|img|im|rgb|sat)[_\-. ]+)?(?P<core>.+?)([_\-. ]+(image|img|im|rgb|sat))?")
 
-_LOOKED_AT = 2000
-"""Files of a folder that are looked at to recognise it."""
+_FILES_CHECKED = 2000
+"""Files of a folder that are checked to recognise it."""
 
 
 class Part(NamedTuple):
@@ -62,7 +61,7 @@ class Part(NamedTuple):
         return self.images == self.masks
 
     def describe(self, root: Path) -> str:
-        """What was found, in words."""
+        """Its folders, in words."""
         if self.is_beside:
             return f"masks beside images in {self.masks.relative_to(root).as_posix()}/"
         names = [path.relative_to(root).as_posix() + "/" for path in (self.images, self.masks) if path is not None]
@@ -88,17 +87,23 @@ class Pair(NamedTuple):
     mask_id: str
     instances: Path | None = None
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """Its masks by mask id."""
+        files = {self.mask_id: self.mask, INSTANCES: self.instances}
+        return {mask_id: path for mask_id, path in files.items() if path is not None}
+
 
 def find_parts(root: Path) -> list[Part]:
     """The images and masks of a folder: in it, or in its folders for splits."""
     if own := _part(root, "", None):
         return [own]
-    children = sorted(each for each in root.iterdir() if _SPLIT.fullmatch(each.name) and each.is_dir())
-    return [part for each in children if (part := _part(each, f"{each.name}/", each.name))]
+    folders = sorted(path for path in root.iterdir() if _SPLIT.fullmatch(path.name) and path.is_dir())
+    return [part for folder in folders if (part := _part(folder, f"{folder.name}/", folder.name))]
 
 
 def _part(folder: Path, prefix: str, split: str | None) -> Part | None:
-    folders = {each.name.casefold(): each for each in folder.iterdir() if each.is_dir()}
+    folders = {path.name.casefold(): path for path in folder.iterdir() if path.is_dir()}
     images = next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
     masks = next((folders[name] for name in MASK_FOLDERS if name in folders and _holds_masks(folders[name])), None)
     if masks is not None:
@@ -106,7 +111,7 @@ def _part(folder: Path, prefix: str, split: str | None) -> Part | None:
             images = folder
         return Part(prefix, split, images, masks)
     names = [
-        path.name for path, _ in zip(_files(folder, IMAGE_SUFFIXES, is_deep=False), range(_LOOKED_AT), strict=False)
+        path.name for path, _ in zip(_files(folder, IMAGE_SUFFIXES, is_deep=False), range(_FILES_CHECKED), strict=False)
     ]
     return Part(prefix, split, folder, folder) if _are_beside(names) else None
 
@@ -137,8 +142,8 @@ def _are_beside(names: Sequence[str]) -> bool:
 def _same_stems(files: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     """The PNGs among some files beside which lies a JPEG of the same name."""
     files = list(files)
-    photos = {each.stem for each in files if each.suffix.lower() in (".jpg", ".jpeg")}
-    return [each for each in files if each.suffix.lower() == ".png" and each.stem in photos]
+    photos = {file.stem for file in files if file.suffix.lower() in (".jpg", ".jpeg")}
+    return [file for file in files if file.suffix.lower() == ".png" and file.stem in photos]
 
 
 def _split_beside(
@@ -147,23 +152,30 @@ def _split_beside(
     """Masks and images by the part of their names that they share."""
     masks: dict[str, list[PurePosixPath]] = defaultdict(list)
     images: dict[str, list[PurePosixPath]] = defaultdict(list)
-    for each in files:
-        match = next((found for form in _MASK_NAMES if (found := form.fullmatch(each.stem))), None)
-        if match and each.suffix.lower() in MASK_SUFFIXES:
-            masks[match["core"]].append(each)
+    for file in files:
+        match = _mask_match(file)
+        if match and file.suffix.lower() in MASK_SUFFIXES:
+            masks[match["core"]].append(file)
             continue
-        images[each.stem].append(each)
-        bare = _IMAGE_NAME.fullmatch(each.stem)
-        if bare and bare["core"] != each.stem:
-            images[bare["core"]].append(each)
+        images[file.stem].append(file)
+        bare = _IMAGE_NAME.fullmatch(file.stem)
+        if bare and bare["core"] != file.stem:
+            images[bare["core"]].append(file)
     return masks, images
 
 
-def pairs_of(tree: Tree, part: Part) -> Iterator[Pair | IngestError]:
-    """The images of a part with their masks, in order of their names; in place of what pairs with nothing why."""
-    if part.is_beside:
-        yield from _pairs_beside(tree, part)
-        return
+def _mask_match(file: PurePosixPath) -> re.Match[str] | None:
+    """The name of a mask in its parts: ``core``, what it shares with its image, and ``word``, which says mask."""
+    return next((match for form in _MASK_NAMES if (match := form.fullmatch(file.stem))), None)
+
+
+def pairs_of(tree: Tree, part: Part) -> list[Pair]:
+    """The images of a part with their masks, in order of their names; masks and images that do not pair are refused."""
+    pairs = _pairs_beside(tree, part) if part.is_beside else _pairs_apart(tree, part)
+    return sorted(pairs, key=lambda pair: pair.name)
+
+
+def _pairs_apart(tree: Tree, part: Part) -> Iterator[Pair]:
     masks = _by_stem(part.masks, MASK_SUFFIXES)
     images = _by_stem(part.images, IMAGE_SUFFIXES, is_deep=part.images != part.masks.parent) if part.images else {}
     instances = _by_stem(part.masks.parent / INSTANCES, MASK_SUFFIXES)
@@ -173,32 +185,31 @@ def pairs_of(tree: Tree, part: Part) -> Iterator[Pair | IngestError]:
         by_core[rule.image_core(stem) or f"\0{stem}"].append(stem)
     alone = _without_image(part)
     used: set[str] = set()
-    found: list[Pair] = []
     for stem, files in masks.items():
         near = by_core.get(rule.mask_core(stem) or stem, []) if images else []
-        candidates = [path for each in near for path in images[each]]
+        candidates = [path for near_stem in near for path in images[near_stem]]
         of_instances = instances.pop(stem, [])
-        if len(files) + len(candidates) > len(files[:1]) + len(candidates[:1]) or len(of_instances) > 1:
+        if len(files) > 1 or len(candidates) > 1 or len(of_instances) > 1:
             used.update(near)
-            yield _ambiguous(tree, files, candidates or of_instances)
+            tree.refuse(_ambiguous(tree, files, candidates or of_instances))
         elif part.images is not None and not candidates and stem not in alone:
-            yield tree.error(files[0], f"a mask without its image, of which there is none in {part.images.name}/")
+            reason = f"a mask without its image, of which there is none in {part.images.name}/"
+            tree.refuse(Fault(reason, files[0]))
         else:
             used.update(near)
             name = part.prefix + (near[0] if near else stem)
             image = candidates[0] if candidates else None
             own = of_instances[0] if of_instances else None
-            found.append(Pair(name, _split_of(part, name), image, files[0], part.masks.name, own))
+            yield Pair(name, _split_of(part, name), image, files[0], part.masks.name, own)
     for stem, files in images.items():
         if stem not in used and len(files) > 1:
-            yield _ambiguous(tree, [], files)
+            tree.refuse(_ambiguous(tree, [], files))
         elif stem not in used:
             name = part.prefix + stem
             tree.note(files[0], f"no mask in {part.masks.name}/; its frame has none")
-            found.append(Pair(name, _split_of(part, name), files[0], None, part.masks.name))
+            yield Pair(name, _split_of(part, name), files[0], None, part.masks.name)
     for files in instances.values():
-        yield tree.error(files[0], f"instances without a mask, of which there is none in {part.masks.name}/")
-    yield from sorted(found, key=lambda pair: pair.name)
+        tree.refuse(Fault(f"instances without a mask, of which there is none in {part.masks.name}/", files[0]))
 
 
 def _without_image(part: Part) -> frozenset[str]:
@@ -213,50 +224,43 @@ def _split_of(part: Part, name: str) -> str | None:
     return part.split or (first if "/" in name and _SPLIT.fullmatch(first) else None)
 
 
-def _ambiguous(tree: Tree, masks: Sequence[Path], images: Sequence[Path]) -> IngestError:
+def _ambiguous(tree: Tree, masks: Sequence[Path], images: Sequence[Path]) -> Fault:
     names = ", ".join(str(path.relative_to(tree.root)) for path in (*masks, *images))
-    return tree.error((*masks, *images)[0], f"pairs ambiguously: {names}; leave one mask and one image of that name")
+    return Fault(f"pairs ambiguously: {names}; leave one mask and one image of that name", (*masks, *images)[0])
 
 
 def _by_stem(folder: Path, suffixes: Sequence[str], *, is_deep: bool = True) -> dict[str, list[Path]]:
     """The files of a folder by their path in it without suffix."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in _files(folder, suffixes, is_deep=is_deep):
-        found[path.relative_to(folder).with_suffix("").as_posix()].append(path)
-    return dict(found)
+        by_stem[path.relative_to(folder).with_suffix("").as_posix()].append(path)
+    return dict(by_stem)
 
 
-def _pairs_beside(tree: Tree, part: Part) -> Iterator[Pair | IngestError]:
+def _pairs_beside(tree: Tree, part: Part) -> Iterator[Pair]:
     files = [PurePosixPath(path.name) for path in _files(part.masks, IMAGE_SUFFIXES, is_deep=False)]
     same = set(_same_stems(files))
-    masks, images = _split_beside(each for each in files if each not in same)
-    for each in same:
-        masks[each.stem].append(each)
-    found: list[Pair] = []
+    masks, images = _split_beside(file for file in files if file not in same)
+    for file in same:
+        masks[file.stem].append(file)
     used: set[PurePosixPath] = set()
     for core, own in masks.items():
         near = images.get(core, [])
         used.update(near)
-        paths = [part.masks / each.name for each in own]
+        paths = [part.masks / file.name for file in own]
         if len(own) + len(near) > 2:
-            yield _ambiguous(tree, paths, [part.masks / each.name for each in near])
+            tree.refuse(_ambiguous(tree, paths, [part.masks / file.name for file in near]))
         elif not near:
             for path in paths:
-                yield tree.error(path, "a mask without its image beside it")
+                tree.refuse(Fault("a mask without its image beside it", path))
         else:
-            mask_id = "mask" if own[0] in same else _mask_word(own[0])
+            match = None if own[0] in same else _mask_match(own[0])
             image = part.masks / near[0].name
-            found.append(Pair(part.prefix + near[0].stem, part.split, image, paths[0], mask_id))
-    for each in dict.fromkeys(each for own in images.values() for each in own):
-        if each not in used:
-            tree.note(part.masks / each.name, "no mask beside it; its frame has none")
-            found.append(Pair(part.prefix + each.stem, part.split, part.masks / each.name, None, "mask"))
-    yield from sorted(found, key=lambda pair: pair.name)
-
-
-def _mask_word(file: PurePosixPath) -> str:
-    match = next(found for form in _MASK_NAMES if (found := form.fullmatch(file.stem)))
-    return match["word"]
+            yield Pair(part.prefix + near[0].stem, part.split, image, paths[0], match["word"] if match else "mask")
+    for file in dict.fromkeys(file for own in images.values() for file in own):
+        if file not in used:
+            tree.note(part.masks / file.name, "no mask beside it; its frame has none")
+            yield Pair(part.prefix + file.stem, part.split, part.masks / file.name, None, "mask")
 
 
 class Rule(NamedTuple):

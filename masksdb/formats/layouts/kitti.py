@@ -1,8 +1,7 @@
 """KITTI semantics of 2015: ``training/`` with ``image_2``, ``semantic``, ``instance`` and ``semantic_rgb``.
 
 ``semantic`` holds the ids of Cityscapes, ``instance`` (16 bits) id * 256 + number of the instance, 0 being none or
-stuff. What Cityscapes ignores in its evaluation counts for nothing here too; there is no background, and there are no
-crowds.
+stuff. What Cityscapes ignores in its evaluation is ignored here too; there is no background, and there are no crowds.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from masksdb.errors import IngestError
+from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
 from masksdb.formats.layouts.cityscapes_labels import LABEL_TABLE
-from masksdb.formats.reading import Frame, Size, Tree, image_files, mask_of, roi_of, source_of
+from masksdb.formats.reading import Fault, Tree
 from masksdb.pixels.masks import MaskFacts
 
 IMAGES, SEMANTIC, INSTANCE, COLOUR = "image_2", "semantic", "instance", "semantic_rgb"
@@ -47,13 +46,13 @@ def recognise(path: Path) -> str | None:
     return None
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames of both splits, an image each."""
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames of both splits, one for each image."""
     folders = [tree.path / name for name in _SPLITS if (tree.path / name / IMAGES).is_dir()]
     if not folders and (tree.path / IMAGES).is_dir():
         folders = [tree.path]
     if not folders:
-        yield tree.error(tree.path, f"no KITTI semantics there; expected training/{IMAGES} and training/{SEMANTIC}")
+        raise Fault(f"no KITTI semantics there; expected training/{IMAGES} and training/{SEMANTIC}", tree.path)
     for folder in folders:
         yield from _Split(tree, folder, "" if folder == tree.path else f"{folder.name}/").frames()
 
@@ -65,33 +64,25 @@ class _Split:
         self.tree = tree
         self.folder = folder
         self.prefix = prefix
-        self.told: set[int] = set()
+        self.unknown: set[int] = set()
 
-    def frames(self) -> Iterator[Frame | IngestError]:
-        refused: list[IngestError] = []
-        images = image_files(self.folder / IMAGES, refused)
-        masks = {name: image_files(self.folder / name, refused) for name in (SEMANTIC, INSTANCE, COLOUR)}
-        yield from refused
-        for name, files in masks.items():
-            for stem, path in files.items():
-                if stem not in images:
-                    yield self.tree.error(path, f"a mask without its image, of which there is none in {IMAGES}/")
-            self._declare(name, bool(files))
-        items = [
-            _Item(self.folder.name, stem, image, {name: files[stem] for name, files in masks.items() if stem in files})
-            for stem, image in images.items()
-        ]
-        if not any(masks.values()):
+    def frames(self) -> Iterator[Frame]:
+        images = self.tree.image_files(self.folder / IMAGES)
+        folders = {name: self.folder / name for name in (SEMANTIC, INSTANCE, COLOUR)}
+        masks = self.tree.masks_of_images(images, folders, IMAGES)
+        present = {mask_id for files in masks.values() for mask_id in files}
+        for mask_id in (SEMANTIC, INSTANCE, COLOUR):
+            self._declare(mask_id, mask_id in present)
+        items = [_Item(self.folder.name, stem, image, masks[stem]) for stem, image in images.items()]
+        if not present:
             self.tree.note(self.folder, f"{len(items)} images without masks; their frames have none")
-        with_facts = [(item, item.masks[item.best]) for item in items if item.best]
-        facts = self.tree.with_facts(with_facts, [path for _, path in with_facts])
-        for item in items:
-            found = next(facts)[1] if item.best else None
-            if found is None and any(masks.values()):
+        for item, facts in self.tree.with_facts(items, [item.masks.get(item.best or "") for item in items]):
+            if facts is None and present:
                 self.tree.note(item.image, f"no mask in {SEMANTIC}/ or {INSTANCE}/; its frame has no ROIs")
-            elif missing := [f"{name}/" for name, files in masks.items() if files and name not in item.masks]:
+            elif missing := [f"{name}/" for name in (SEMANTIC, INSTANCE, COLOUR) if name in present - {*item.masks}]:
                 self.tree.note(item.image, f"no mask in {' or '.join(missing)}; its ROIs are those of {item.best}/")
-            yield from self._frame(item, found)
+            with self.tree.part(item.image):
+                yield self._frame(item, facts)
 
     def _declare(self, mask_id: str, is_there: bool) -> None:
         for number, label in _LABELS.items() if is_there else ():
@@ -102,33 +93,28 @@ class _Split:
                 value = [number * 256] if mask_id == INSTANCE else [number]
                 self.tree.declare(mask_id, value, label.name, is_ignored=label.is_ignored, colour=label.colour)
 
-    def _frame(self, item: _Item, facts: MaskFacts | IngestError | None) -> Iterator[Frame | IngestError]:
-        size = self.tree.size(item.image)
-        yield from (each for each in (size, facts) if isinstance(each, IngestError))
-        if isinstance(size, IngestError) or isinstance(facts, IngestError):
-            return
+    def _frame(self, item: _Item, facts: MaskFacts | None) -> Frame:
+        size, files = self.tree.check_sizes(item.image, item.masks, {item.best: facts})
+        masks = [mask_of(name, self.tree.uri(path)) for name, path in files.items()]
+        return {
+            "id": self.prefix + item.name,
+            "sources": [source_of(self.tree.uri(item.image), size, masks)],
+            "rois": self._rois(item.best, item.masks[item.best], facts) if facts and item.best else [],
+            "meta": {"split": item.split},
+        }
+
+    def _rois(self, mask_id: str, path: Path, facts: MaskFacts) -> list[Roi]:
+        if not facts.image.has_sample:
+            raise Fault(f"found {facts.image.mode}, expected ids as grey levels", path)
+        if mask_id == INSTANCE and facts.image.depth < 16:
+            raise Fault(f"{facts.image.depth} bits; expected 16, class id * 256 + instance", path)
         rois = []
-        if facts is not None and item.best:
-            path = item.masks[item.best]
-            if (found := Size(facts.regions.width, facts.regions.height)) != size:
-                told = f"{found.width} x {found.height} pixels on an image of {size.width} x {size.height}"
-                yield self.tree.error(path, f"{told}; masks are never resized")
-                return
-            if not facts.image.has_sample:
-                yield self.tree.error(path, f"found {facts.image.mode}, expected ids as grey levels")
-                return
-            if item.best == INSTANCE and facts.image.depth < 16:
-                yield self.tree.error(path, f"{facts.image.depth} bits; expected 16, class id * 256 + instance")
-                return
-            for (value,) in facts.stored_values():
-                number = value // 256 if item.best == INSTANCE else value
-                label = _LABELS.get(number)
-                if label is None and number not in self.told:
-                    self.told.add(number)
-                    self.tree.note(path, f"the id {number} is none of Cityscapes; its label is '{number}'")
-                name, is_ignored = (label.name, label.is_ignored) if label else (str(number), False)
-                rois.append(roi_of(name, item.best, [value], is_ignored=is_ignored))
-        masks = [mask_of(name, self.tree.uri(path)) for name, path in item.masks.items()]
-        frame: Frame = {"id": self.prefix + item.name}
-        frame |= {"sources": [source_of(self.tree.uri(item.image), size, masks)], "rois": rois}
-        yield frame | {"meta": {"split": item.split}}
+        for (value,) in facts.stored_values():
+            number = value // 256 if mask_id == INSTANCE else value
+            label = _LABELS.get(number)
+            if label is None and number not in self.unknown:
+                self.unknown.add(number)
+                self.tree.note(path, f"the id {number} is none of Cityscapes; its label is '{number}'")
+            name, is_ignored = (label.name, label.is_ignored) if label else (str(number), False)
+            rois.append(roi_of(name, mask_id, [value], is_ignored=is_ignored))
+        return rois

@@ -11,25 +11,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from masksdb.errors import IngestError
+from masksdb.formats.frame import Frame, Roi, Size, Source, mask_of, roi_of, source_of
 from masksdb.formats.layouts.coco import run_lengths
-from masksdb.formats.reading import (
-    BACKGROUND,
-    Frame,
-    Size,
-    Tree,
-    image_files,
-    is_whole,
-    mask_of,
-    open_file,
-    read_text,
-    roi_of,
-    source_of,
-)
+from masksdb.formats.reading import BACKGROUND, Fault, Tree, is_whole, open_file, read_text
 from masksdb.pixels.masks import MaskFacts
 
 INSTANCES, TEXTS = "instances", "instances_txt"
@@ -76,28 +63,25 @@ def _has_run_lengths(path: Path) -> bool:
     return len(line) == _COLUMNS and all(column.isdecimal() for column in line[:-1])
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
+def read(tree: Tree) -> Iterator[Frame]:
     """The frames of all sequences that have annotations; PNGs go before the same as text."""
     if not tree.path.is_dir():
-        yield tree.error(tree.path, f"a file; expected a folder with {INSTANCES} or {TEXTS}")
-        return
+        raise Fault(f"a file; expected a folder with {INSTANCES} or {TEXTS}", tree.path)
     pngs = {folder.name: folder for folder in (tree.path / INSTANCES).glob("*") if any(folder.glob("*.png"))}
     texts = {path.parent.parent.name: path for path in tree.path.glob("*/gt/gt.txt")}
     texts |= {path.stem: path for path in (tree.path / TEXTS).glob("*.txt")}
     if not pngs and not texts:
-        yield tree.error(tree.path, f"no {INSTANCES}/<sequence>/000000.png and no {TEXTS}/<sequence>.txt there")
-        return
+        raise Fault(f"no {INSTANCES}/<sequence>/000000.png and no {TEXTS}/<sequence>.txt there", tree.path)
     if both := pngs.keys() & texts.keys():
         tree.note(tree.path / TEXTS, f"not read for the {len(both):,} sequences that have PNGs, which say the same")
     reader = _Reader(tree)
     for sequence in sorted({*pngs, *texts}):
-        refused: list[IngestError] = []
-        images = reader.images(sequence, refused)
-        yield from refused
+        images = reader.images(sequence)
         if sequence in pngs:
             yield from reader.from_pngs(sequence, pngs[sequence], images)
         else:
-            yield from reader.from_text(sequence, texts[sequence], images)
+            with tree.part(texts[sequence]):
+                yield from reader.from_text(sequence, texts[sequence], images)
 
 
 class _Reader:
@@ -109,15 +93,12 @@ class _Reader:
         for number, name in CLASSES.items():
             tree.declare(CLASS_ID, [number], name, is_ignored=number == IGNORED)
 
-    def images(self, sequence: str, refused: list[IngestError]) -> dict[str, Path]:
-        """The images of a sequence by name, and an error for each whose name is that of one before."""
+    def images(self, sequence: str) -> dict[str, Path]:
+        """The images of a sequence by name."""
         folders = [self.tree.path / name / sequence for name in IMAGE_FOLDERS] + [self.tree.path / sequence / "img1"]
-        for folder in folders:
-            if found := image_files(folder, refused):
-                return found
-        return {}
+        return next((images for folder in folders if (images := self.tree.image_files(folder))), {})
 
-    def from_pngs(self, sequence: str, folder: Path, images: dict[str, Path]) -> Iterator[Frame | IngestError]:
+    def from_pngs(self, sequence: str, folder: Path, images: dict[str, Path]) -> Iterator[Frame]:
         """The frames of a sequence of PNGs."""
         self.tree.declare(INSTANCES, [0], BACKGROUND)
         self.tree.declare(INSTANCES, [IGNORED * _OBJECTS], CLASSES[IGNORED], is_ignored=True)
@@ -126,43 +107,28 @@ class _Reader:
         if bare:
             self.tree.note(folder, f"{bare:,} images of the sequence have no mask")
         names = sorted({*images, *masks})
-        files = [{INSTANCES: masks[name]} if name in masks else {} for name in names]
-        for name, found in self.tree.with_masks(names, files):
-            facts = found.get(INSTANCES)
-            if isinstance(facts, IngestError):
-                yield facts
-            elif images and name not in images:
-                yield self.tree.error(masks[name], "no image of its sequence has this name; add it, or remove the mask")
-            elif facts and not facts.image.has_sample:
-                told = f"{facts.image.mode}, where one number is expected that is class * {_OBJECTS} + object"
-                yield self.tree.error(masks[name], told)
-            else:
-                yield self._frame(sequence, name, images.get(name), masks.get(name), facts)
+        for name, facts in self.tree.with_facts(names, map(masks.get, names)):
+            path = masks.get(name, folder)
+            with self.tree.part(path):
+                if images and name not in images:
+                    raise Fault("no image of its sequence has this name; add it, or remove the mask")
+                if facts and not facts.image.has_sample:
+                    expected = f"one number is expected that is class * {_OBJECTS} + object"
+                    raise Fault(f"{facts.image.mode}, where {expected}")
+                own = {INSTANCES: path} if facts else {}
+                size, files = self.tree.check_sizes(images.get(name), own, {INSTANCES: facts})
+                listed = [mask_of(mask_id, self.tree.uri(file)) for mask_id, file in files.items()]
+                source = source_of(self.tree.uri(images[name]) if images else None, size, listed)
+                yield _frame(sequence, name, source, self._rois(path, facts) if facts else [])
 
-    def _frame(
-        self, sequence: str, name: str, image: Path | None, path: Path | None, facts: MaskFacts | None
-    ) -> Frame | IngestError:
-        size = self.tree.size(image) if image else None
-        if isinstance(size, IngestError):
-            return size
-        masks, rois = [], []
-        if facts and path:
-            own = Size(facts.regions.width, facts.regions.height)
-            size = size or own
-            if own != size:
-                told = f"{own.width} x {own.height} pixels, and its image {size.width} x {size.height}"
-                self.tree.note(path, told)
-            masks.append(mask_of(INSTANCES, self.tree.uri(path)))
-            for (value,) in facts.stored_values():
-                if value:
-                    number = value // _OBJECTS
-                    label = self._label(number, path)
-                    roi = roi_of(label, INSTANCES, [value], is_ignored=number == IGNORED)
-                    rois.append({"id": value, **roi})
-        return self._written(sequence, name, source_of(self.tree.uri(image) if image else None, size, masks), rois)
-
-    def _written(self, sequence: str, name: str, source: dict[str, Any], rois: list[dict[str, Any]]) -> Frame:
-        return {"id": f"{sequence}/{name}", "context_id": sequence, "sources": [source], "rois": rois}
+    def _rois(self, path: Path, facts: MaskFacts) -> list[Roi]:
+        rois = []
+        for (value,) in facts.stored_values():
+            if value:
+                number = value // _OBJECTS
+                roi = roi_of(self._label(number, path), INSTANCES, [value], is_ignored=number == IGNORED)
+                rois.append(Roi(id=value, **roi))
+        return rois
 
     def _label(self, number: int, path: Path) -> str:
         if number not in CLASSES and number not in self.unknown:
@@ -170,60 +136,54 @@ class _Reader:
             self.tree.note(path, f"the class {number} has no name; known are 1 (car), 2 (pedestrian), 10 (ignore)")
         return CLASSES.get(number, str(number))
 
-    def from_text(self, sequence: str, path: Path, images: dict[str, Path]) -> Iterator[Frame | IngestError]:
+    def from_text(self, sequence: str, path: Path, images: dict[str, Path]) -> Iterator[Frame]:
         """The frames of a sequence of run lengths: those of its images, or where there are none of the lines."""
         try:
             lines = read_text(path).split("\n")
         except (OSError, ValueError):
-            yield self.tree.error(path, "cannot be read as UTF-8 text")
-            return
+            raise Fault("cannot be read as UTF-8 text", path) from None
         names = {int(name): name for name in images if is_whole(name)}
-        sizes: dict[str, Size | IngestError] = {name: self.tree.size(file) for name, file in images.items()}
-        rois: dict[str, list[dict[str, Any]]] = {name: [] for name in sorted(images)}
-        ids: set[tuple[str, int]] = set()
+        sizes: dict[str, Size] = {}
+        for name, file in images.items():
+            with self.tree.part(file):
+                sizes[name] = self.tree.size(file)
+        rois: dict[str, dict[int, Roi]] = {name: {} for name in images}
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            found = self._parsed(line, path)
-            if isinstance(found, str):
-                yield IngestError(found, str(path), line=number)
-                continue
-            time, roi = found
-            name = names.get(time, f"{time:06d}")
-            height, width = roi["rle"]["size"]
-            size = sizes.setdefault(name, Size(width, height))
-            if images and name not in images:
-                yield self._line_error(
-                    path, number, roi, f"the sequence has no image {time}; add it, or remove the line"
-                )
-            elif (name, roi["id"]) in ids:
-                yield self._line_error(path, number, roi, f"again in frame {time}; give each object its own id")
-            elif isinstance(size, Size) and size != (width, height):
-                told = f"{width} x {height} pixels, and frame {time} has {size.width} x {size.height}"
-                yield self._line_error(path, number, roi, told)
-            else:
-                ids.add((name, roi["id"]))
-                rois.setdefault(name, []).append(roi)
-        for name in sorted(rois):
-            size = sizes[name]
-            image = images.get(name)
-            if isinstance(size, IngestError):
-                yield size
-            else:
-                source = source_of(self.tree.uri(image) if image else None, size)
-                yield self._written(sequence, name, source, rois[name])
+            with self.tree.part(path, line=number):
+                time, own, roi = self._parsed(line, path)
+                name = names.get(time, f"{time:06d}")
+                if images and name not in images:
+                    raise Fault(f"object {own}: the sequence has no image {time}; add it, or remove the line")
+                if own in rois.setdefault(name, {}):
+                    raise Fault(f"object {own}: again in frame {time}; give each object its own id")
+                height, width = roi["rle"]["size"]
+                size = Size(width, height)
+                if name not in images:
+                    sizes.setdefault(name, size)
+                if sizes.get(name, size) != size:
+                    raise Fault(f"object {own}: {size} pixels, and frame {time} has {sizes[name]}")
+                rois[name][own] = roi
+        for name in sorted(rois.keys() & sizes.keys()):
+            source = source_of(self.tree.uri(images[name]) if images else None, sizes[name])
+            yield _frame(sequence, name, source, list(rois[name].values()))
 
-    def _line_error(self, path: Path, number: int, roi: dict[str, Any], reason: str) -> IngestError:
-        return IngestError(f"object {roi['id']}: {reason}", str(path), line=number)
-
-    def _parsed(self, line: str, path: Path) -> tuple[int, dict[str, Any]] | str:
-        """The frame and the ROI in a line, or what is wrong with it."""
+    def _parsed(self, line: str, path: Path) -> tuple[int, int, Roi]:
+        """The frame, the object and the ROI in a line."""
         columns = line.split()
         if len(columns) != _COLUMNS or not all(map(is_whole, columns[:-1])):
-            return f"found {line[:60]!r}, expected frame object class height width rle"
-        time, own, number, height, width = (int(each) for each in columns[:-1])
-        lengths = run_lengths({"size": [height, width], "counts": columns[-1]}, None)
-        if isinstance(lengths, str):
-            return f"object {own}: {lengths}"
-        roi: dict[str, Any] = {"id": own, "label": [self._label(number, path)], "rle": lengths}
-        return time, roi | ({"meta": {"ignore": True}} if number == IGNORED else {})
+            raise Fault(f"found {line[:60]!r}, expected frame object class height width rle")
+        time, own, number, height, width = map(int, columns[:-1])
+        try:
+            lengths = run_lengths({"size": [height, width], "counts": columns[-1]}, None)
+        except Fault as fault:
+            raise Fault(f"object {own}: {fault.reason}") from None
+        roi: Roi = {"id": own, "label": [self._label(number, path)], "rle": lengths}
+        if number == IGNORED:
+            roi["meta"] = {"ignore": True}
+        return time, own, roi
+
+
+def _frame(sequence: str, name: str, source: Source, rois: list[Roi]) -> Frame:
+    return {"id": f"{sequence}/{name}", "context_id": sequence, "sources": [source], "rois": rois}

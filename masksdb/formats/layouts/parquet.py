@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from masksdb.errors import MasksDBError
-from masksdb.formats.reading import Frame, Size, source_of
+from masksdb.formats.frame import Frame, Roi, Size, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
 from masksdb.pixels import rle
 from masksdb.pixels.media import locate
@@ -121,7 +121,7 @@ def reread(out: Writing) -> Iterable[Frame]:
         sizes[row["name"]] = Size(row["width"], row["height"])
     rows = _rows(out.folder / "regions.parquet", ["name", "roi_index", "labels", "rle"])
     for name, regions in itertools.groupby(rows, key=lambda row: row["name"]):
-        rois = [{"id": row["roi_index"], "label": row["labels"], "rle": row["rle"]} for row in regions]
+        rois = [Roi(id=row["roi_index"], label=row["labels"], rle=row["rle"]) for row in regions]
         yield {"id": name, "sources": [source_of(None, sizes[name])], "rois": rois}
 
 

@@ -1,7 +1,7 @@
 """Pascal VOC and CVAT's "Segmentation mask": PNGs of classes and of objects, under one name each.
 
 The layout is that of the VOC devkit, whose PNGs are palette indexes (255, or 224, 224, 192 as a colour, is the border
-that counts for nothing), and of CVAT, whose PNGs are RGB in the colours of ``labelmap.txt``: a line
+that is ignored), and of CVAT, whose PNGs are RGB in the colours of ``labelmap.txt``: a line
 ``name:r,g,b:parts:actions`` for each class. 0 is the background in both. An object has the class that most of its
 pixels have in SegmentationClass; void and background do not count there. There are no crowds.
 """
@@ -12,11 +12,10 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from masksdb.errors import IngestError
+from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
 from masksdb.formats.layouts.voc_names import (
     LABEL_MAP,
     WrittenNames,
@@ -27,7 +26,7 @@ from masksdb.formats.layouts.voc_names import (
     value_of,
 )
 from masksdb.formats.palette import MOST, VOID_INDEX, free_numbers, save_coloured, save_indexed, voc_colours
-from masksdb.formats.reading import BACKGROUND, Frame, Size, Tree, image_files, lines_of, mask_of, roi_of, source_of
+from masksdb.formats.reading import BACKGROUND, Fault, Tree, split_lists
 from masksdb.formats.writing import OutFrame, Writing, file_name, value_key
 from masksdb.pixels.colours import BLACK, VOID_COLOUR
 from masksdb.pixels.masks import MaskFacts
@@ -37,22 +36,20 @@ CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
 
 IMAGES, SETS = "JPEGImages", "ImageSets/Segmentation"
 
-_LOOKED_AT = 1000
-"""Files that are looked at for a first mask."""
-
-Files = Mapping[str, Path]
+_FILES_CHECKED = 1000
+"""Files that are checked for a first mask."""
 
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     for folder in (path / CLASSES, path / OBJECTS):
-        for file in itertools.islice(folder.rglob("*"), _LOOKED_AT) if folder.is_dir() else ():
+        for file in itertools.islice(folder.rglob("*"), _FILES_CHECKED) if folder.is_dir() else ():
             if file.suffix.lower() == ".png":
                 return file.relative_to(path).as_posix()
     return None
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
+def read(tree: Tree) -> Iterator[Frame]:
     """The frames of the names that have a mask, or are listed in ImageSets/Segmentation."""
     yield from _Reader(tree).frames()
 
@@ -66,65 +63,46 @@ class _Reader:
         self.unknown: set[tuple[int, ...]] = set()
         self.declared: set[tuple[str, bool]] = set()
 
-    def frames(self) -> Iterator[Frame | IngestError]:
+    def frames(self) -> Iterator[Frame]:
         root = self.tree.path
-        refused: list[IngestError] = []
-        masks = {mask_id: _pngs(root / mask_id, refused) for mask_id in (CLASSES, OBJECTS)}
+        masks = {mask_id: self.tree.image_files(root / mask_id, (".png",)) for mask_id in (CLASSES, OBJECTS)}
         if not any(masks.values()):
-            yield self.tree.error(root, f"no PNG in {CLASSES} or {OBJECTS} there; expected masks as VOC has them")
-            return
+            raise Fault(f"no PNG in {CLASSES} or {OBJECTS} there; expected masks as VOC has them", root)
         if (root / LABEL_MAP).is_file():
-            self.names, errors = read_label_map(root / LABEL_MAP)
-            yield from errors
-        images = image_files(root / IMAGES, refused) if (root / IMAGES).is_dir() else {}
-        yield from refused
-        splits: dict[str, str] = {}
-        for listed in _listed(root / SETS, {*images, *masks[CLASSES], *masks[OBJECTS]}):
-            if isinstance(listed, IngestError):
-                yield listed
-            else:
-                splits.setdefault(*listed)
+            with self.tree.part(root / LABEL_MAP):
+                self.names = read_label_map(self.tree, root / LABEL_MAP)
+        images = self.tree.image_files(root / IMAGES)
+        splits = self._splits({*images, *masks[CLASSES], *masks[OBJECTS]})
         names = sorted({*masks[CLASSES], *masks[OBJECTS], *splits})
         files = {name: {mask_id: own[name] for mask_id, own in masks.items() if name in own} for name in names}
-        bare = sum(not each for each in files.values())
+        bare = sum(not own for own in files.values())
         if bare:
             self.tree.note(root / SETS, f"{bare:,} of the images listed have no mask")
         for name in names if masks[OBJECTS] else ():
             if list(files[name]) == [CLASSES]:
                 self.tree.note(files[name][CLASSES], f"no mask in {OBJECTS}; its classes are its ROIs")
-        for name, found in self.tree.with_masks(names, files.values()):
-            if images and name not in images:
-                path = next(iter(files[name].values()))
-                yield self.tree.error(path, f"no image {name} in {IMAGES}; add it, or remove the mask")
-            else:
-                frame = self._frame(name, images.get(name), files[name], found)
-                if isinstance(frame, dict) and name in splits:
-                    frame["meta"] = {"split": splits[name]}
-                yield frame
+        for name, facts in self.tree.with_masks(names, files.values()):
+            with self.tree.part(root):
+                if images and name not in images:
+                    path = next(iter(files[name].values()))
+                    raise Fault(f"no image {name} in {IMAGES}; add it, or remove the mask", path)
+                if len(facts) == len(files[name]):
+                    frame = self._frame(name, images.get(name), files[name], facts)
+                    yield frame | {"meta": {"split": splits[name]}} if name in splits else frame
 
-    def _frame(
-        self, name: str, image: Path | None, files: Files, found: Mapping[str, MaskFacts | IngestError]
-    ) -> Frame | IngestError:
-        masks: dict[str, MaskFacts] = {}
-        for mask_id, facts in found.items():
-            if isinstance(facts, IngestError):
-                return facts
-            masks[mask_id] = facts
-        sizes = {mask_id: Size(facts.regions.width, facts.regions.height) for mask_id, facts in masks.items()}
-        if len(set(sizes.values())) > 1:
-            told = f"{_sized(sizes[OBJECTS])}, and its mask in {CLASSES} {_sized(sizes[CLASSES])}; expected the same"
-            return self.tree.error(files[OBJECTS], told)
-        size: Size | IngestError | None = self.tree.size(image) if image else next(iter(sizes.values()), None)
-        if isinstance(size, IngestError):
-            return size
-        for mask_id, own in sizes.items():
-            if size and own != size:
-                self.tree.note(files[mask_id], f"{_sized(own)}, and its image {_sized(size)}")
-        listed = [mask_of(mask_id, self.tree.uri(files[mask_id])) for mask_id in masks]
-        source = source_of(self.tree.uri(image) if image else None, size, listed)
-        return {"id": name, "sources": [source], "rois": list(self._rois(masks, files))}
+    def _splits(self, known: set[str]) -> dict[str, str]:
+        """The names with the split that lists them first, trainval last."""
+        lists = sorted((self.tree.path / SETS).glob("*.txt"), key=lambda path: (path.stem == "trainval", path.name))
+        reason = "no such image or mask; add it, or remove the line"
+        return split_lists(self.tree, lists, known, lambda line: line.strip('"'), reason)
 
-    def _rois(self, masks: Mapping[str, MaskFacts], files: Files) -> Iterator[dict[str, Any]]:
+    def _frame(self, name: str, image: Path | None, files: Mapping[str, Path], facts: Mapping[str, MaskFacts]) -> Frame:
+        size, files = self.tree.check_sizes(image, files, facts)
+        masks = [mask_of(mask_id, self.tree.uri(path)) for mask_id, path in files.items()]
+        source = source_of(self.tree.uri(image) if image else None, size, masks)
+        return {"id": name, "sources": [source], "rois": list(self._rois(facts, files))}
+
+    def _rois(self, masks: Mapping[str, MaskFacts], files: Mapping[str, Path]) -> Iterator[Roi]:
         for mask_id, facts in masks.items():
             self._declare(mask_id, facts)
         classes, objects = masks.get(CLASSES), masks.get(OBJECTS)
@@ -144,11 +122,11 @@ class _Reader:
                 if label not in covered:
                     yield roi_of(label, CLASSES, value, is_ignored=label == self.names.void)
 
-    def _object(self, value: tuple[int, ...], by_label: Mapping[str, int], path: Path) -> dict[str, Any]:
-        """The ROI of a value of SegmentationObject, given how many of its pixels are of which class."""
+    def _object(self, value: tuple[int, ...], by_label: Mapping[str, int], path: Path) -> Roi:
+        """The ROI of a value of SegmentationObject, from the number of its pixels of each class."""
         void = self.names.void
         named = {label: pixels for label, pixels in by_label.items() if label not in (BACKGROUND, void)}
-        label = max(named, key=lambda each: named[each], default="")
+        label = max(named, key=named.__getitem__, default="")
         # In CVAT the colour of void is also that of object 255, which then has a class.
         if value == (VOID_INDEX,) or (not label and (value == VOID_COLOUR or void in by_label)):
             return roi_of(void, OBJECTS, value, is_ignored=True)
@@ -186,40 +164,16 @@ class _Reader:
         self.tree.declare(mask_id, void, self.names.void, is_ignored=True)
 
 
-def _pngs(folder: Path, refused: list[IngestError]) -> dict[str, Path]:
-    return image_files(folder, refused, (".png",)) if folder.is_dir() else {}
-
-
-def _sized(size: Size) -> str:
-    return f"{size.width} x {size.height} pixels"
-
-
-def _listed(folder: Path, known: set[str]) -> Iterator[tuple[str, str] | IngestError]:
-    """Names with the split that lists them, trainval last."""
-    for path in sorted(folder.glob("*.txt"), key=lambda each: (each.stem == "trainval", each.name)):
-        lines = lines_of(path)
-        if isinstance(lines, IngestError):
-            yield lines
-            continue
-        for number, line in enumerate(lines, 1):
-            name = line.strip().strip('"')
-            if name in known:
-                yield name, path.stem
-            elif name:
-                reason = f"{name}: no such image or mask; add it, or remove the line"
-                yield IngestError(reason, str(path), line=number)
-
-
 def _shares(
     objects: MaskFacts, classes: MaskFacts | None, labels: list[str]
 ) -> dict[tuple[int, ...], dict[str, int]]:  # fmt: skip
-    """For each value of a mask of objects how many of its pixels are of which class."""
-    found: dict[tuple[int, ...], dict[str, int]] = {value_of(objects, row): {} for row in range(len(objects.colours))}
+    """For each value of a mask of objects the number of its pixels of each class."""
+    shares: dict[tuple[int, ...], dict[str, int]] = {value_of(objects, row): {} for row in range(len(objects.colours))}
     if classes:
         for left, right, pixels in zip(*joint_histogram(objects.regions, classes.regions), strict=True):
-            own = found[value_of(objects, int(left))]
+            own = shares[value_of(objects, int(left))]
             own[labels[right]] = own.get(labels[right], 0) + int(pixels)
-    return found
+    return shares
 
 
 def write(out: Writing) -> None:

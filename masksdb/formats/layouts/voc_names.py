@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from masksdb.errors import IngestError
 from masksdb.formats.palette import MOST, VOID_INDEX, Colours, voc_colour
-from masksdb.formats.reading import BACKGROUND, VOID, lines_of
+from masksdb.formats.reading import BACKGROUND, VOID, Fault, Tree, lines_of
 from masksdb.formats.writing import Classes
 from masksdb.pixels.colours import BLACK, VOID_COLOUR, Colour
 from masksdb.pixels.masks import BLUE, RED, SAMPLE, MaskFacts
@@ -50,7 +49,7 @@ class Names:
 
     @property
     def void(self) -> str:
-        """The name of what counts for nothing."""
+        """The name of what is ignored."""
         return self.colours[VOID_COLOUR]
 
     def values(self, facts: MaskFacts) -> Iterator[tuple[tuple[int, ...], str]]:
@@ -92,32 +91,32 @@ def text_of(value: tuple[int, ...]) -> str:
     return ",".join(map(str, value))
 
 
-def read_label_map(path: Path) -> tuple[Names, list[IngestError]]:
-    """The names of a label map, and what is wrong with it."""
-    lines = lines_of(path)
-    if isinstance(lines, IngestError):
-        return standard_names(), [lines]
+def read_label_map(tree: Tree, path: Path) -> Names:
+    """The names of a label map; lines that are not of its form are refused.
+
+    Raises:
+        Fault: it cannot be read.
+    """
     colours: dict[Colour, str] = {}
     indexes: dict[int, str] = {}
-    errors: list[IngestError] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_of(path), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        name, colour = _parsed(line.strip(), len(indexes))
-        if colour is None:
-            errors.append(IngestError(f"found {line!r}, expected name:r,g,b:parts:actions", str(path), line=number))
-        elif colour in colours:
-            reason = f"the colour {text_of(colour)} again, which is that of {colours[colour]!r}; give {name!r} its own"
-            errors.append(IngestError(reason, str(path), line=number))
-        else:
+        with tree.part(path, line=number):
+            name, colour = _parsed(line.strip(), len(indexes))
+            if colour is None:
+                raise Fault(f"found {line!r}, expected name:r,g,b:parts:actions")
+            if colour in colours:
+                same = f"the colour {text_of(colour)} again, which is that of {colours[colour]!r}"
+                raise Fault(f"{same}; give {name!r} its own")
             indexes[len(indexes)] = colours[colour] = name
     colours.setdefault(BLACK, BACKGROUND)
     colours.setdefault(VOID_COLOUR, VOID)
-    return Names(colours, indexes, has_map=True), errors
+    return Names(colours, indexes, has_map=True)
 
 
 def _parsed(line: str, index: int) -> tuple[str, Colour | None]:
-    """The name and colour in a line, where the colour of VOC's index stands for none; None where it is not one."""
+    """The name and colour in a line: that of VOC's index where it has no colour, None where it is not one."""
     name, colour, *_ = [*line.rsplit(":", 3 if line.count(":") >= 3 else 1), ""]
     try:
         parts = [int(part) for part in colour.split(",")] if colour.strip() else voc_colour(index)
@@ -135,7 +134,7 @@ class WrittenNames:
     Attributes:
         indexes: index of each class, in the order of the label map; beyond 254 they are rows of colours.
         colours: their colours.
-        void: the name of what counts for nothing.
+        void: the name of what is ignored.
     """
 
     indexes: dict[str, int]
@@ -155,7 +154,7 @@ class WrittenNames:
             indexes = {name: index for index, name in enumerate(kept.names, 1)}
         # Background and void have the colours of VOC in this layout, so no class has them.
         colours = kept.colours_beside({BLACK, VOID_COLOUR})
-        in_order = dict(sorted(indexes.items(), key=lambda each: each[1]))
+        in_order = dict(sorted(indexes.items(), key=lambda item: item[1]))
         return cls(in_order, colours, ignored[0] if len(ignored) == 1 else VOID)
 
     @property

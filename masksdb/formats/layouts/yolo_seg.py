@@ -2,8 +2,8 @@
 
 A line is the number of a class and x, y of the corners in turn, each as a part of the width or height. Classes are
 numbered from 0 on without a gap. There is no void, no crowd and no background, and an object is one polygon: parts and
-holes are joined to it by lines that are walked there and back, which fill as the region does. Four numbers after the
-class are a box: its middle and its size.
+holes are joined to it by lines there and back, so that the polygon fills the same pixels. Four numbers after the class
+are a box: its middle and its size.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from masksdb.errors import IngestError
-from masksdb.formats.reading import Frame, Size, Tree, by_name, image_files, is_whole, open_file, read_text, source_of
+from masksdb.formats.frame import Frame, Roi, Size, source_of
+from masksdb.formats.reading import Fault, Tree, ignore_fault, is_whole, open_file, read_text
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
 from masksdb.formats.yaml_text import parse
 from masksdb.pixels.outlines import bridged, trace
@@ -29,7 +29,7 @@ SPLITS = ("train", "val", "valid", "test")
 
 _TEXTS = "*.[tT][xX][tT]"
 
-_LOOKED_AT = 5
+_FILES_CHECKED = 5
 
 _DIGITS = 10
 
@@ -59,39 +59,46 @@ class _Split(NamedTuple):
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    if path.is_file():
-        return f"{path.name}, a YAML with names and train" if _yaml_of(path) else None
-    found = next((each for each in _yaml_files(path) if _yaml_of(each)), None)
-    if found:
-        return f"{found.name}, a YAML with names and train"
-    texts = islice((each for split in _usual_splits(path) for each in split.labels.rglob(_TEXTS)), _LOOKED_AT)
-    return next((f"{each.relative_to(path)}, polygons as text" for each in texts if _is_polygons(each)), None)
+    yaml = next((file for file in ([path] if path.is_file() else _yaml_files(path)) if _is_dataset(file)), None)
+    if yaml or path.is_file():
+        return f"{yaml.name}, a YAML with names and train" if yaml else None
+    texts = islice((text for split in _usual_splits(path) for text in split.labels.rglob(_TEXTS)), _FILES_CHECKED)
+    return next((f"{text.relative_to(path)}, polygons as text" for text in texts if _is_polygons(text)), None)
 
 
 def _yaml_files(path: Path) -> list[Path]:
-    return sorted(each for each in path.glob("*") if each.suffix.lower() in (".yaml", ".yml"))
+    return sorted(file for file in path.glob("*") if file.suffix.lower() in (".yaml", ".yml"))
 
 
-def _yaml_of(path: Path, broken: list[IngestError] | None = None) -> dict[str, Any] | None:
-    """The content of a dataset's YAML, or None where a file is none; an error where one cannot be read."""
-    data, refused = b"", broken if broken is not None else []
+def _is_dataset(path: Path) -> bool:
+    try:
+        return _dataset_of(path) is not None
+    except Fault:
+        return False
+
+
+def _dataset_of(path: Path) -> dict[str, Any] | None:
+    """The content of a dataset's YAML, or None where a file is another YAML.
+
+    Raises:
+        Fault: it cannot be read.
+    """
+    data = b""
     try:
         with open_file(path) as file:
             data = file.read()
-        found = parse(data.decode("utf-8"))
+        document = parse(data.decode("utf-8"))
     except OSError as error:
-        refused.append(IngestError(f"cannot be read: {error.strerror}", str(path)))
-        return None
+        raise Fault(f"cannot be read: {error.strerror}", path) from None
     except UnicodeDecodeError as error:
-        refused.append(IngestError("not UTF-8 text", str(path), line=data.count(b"\n", 0, error.start) + 1))
-        return None
+        raise Fault("not UTF-8 text", path, line=data.count(b"\n", 0, error.start) + 1) from None
     except ValueError as error:
-        # Others may be of the full kind of YAML, which is not read.
+        # A broken YAML without names is not this dataset's.
         if path.stem == "data" or re.search(rb"(?m)^names\s*:", data):
-            refused.append(IngestError(f"no YAML of names: {error}", str(path)))
+            raise Fault(f"no YAML of names: {error}", path) from None
         return None
-    is_dataset = isinstance(found, dict) and found.get("names") and any(found.get(split) for split in SPLITS)
-    return found if is_dataset else None
+    is_dataset = isinstance(document, dict) and document.get("names") and any(map(document.get, SPLITS))
+    return document if is_dataset else None
 
 
 def _is_polygons(path: Path) -> bool:
@@ -116,138 +123,135 @@ def _number(text: str) -> float:
 
 
 def _usual_splits(root: Path) -> list[_Split]:
-    pairs = [(name, root / "images" / name) for name in SPLITS] + [(name, root / name / "images") for name in SPLITS]
-    found = [_Split(name, folder) for name, folder in pairs if folder.is_dir() or _Split(name, folder).labels.is_dir()]
-    return found or ([_Split(None, root / "images")] if (root / "labels").is_dir() else [])
+    folders = [(name, root / "images" / name) for name in SPLITS] + [(name, root / name / "images") for name in SPLITS]
+    splits = [_Split(name, folder) for name, folder in folders]
+    splits = [split for split in splits if split.images.is_dir() or split.labels.is_dir()]
+    return splits or ([_Split(None, root / "images")] if (root / "labels").is_dir() else [])
 
 
-def read(tree: Tree) -> Iterator[Frame | IngestError]:
-    """The frames, one for each image, and an error for each text without one."""
-    files = [tree.path] if tree.path.is_file() else _yaml_files(tree.path)
-    broken: list[IngestError] = []
-    given = next(((path, found) for path in files if (found := _yaml_of(path, broken))), None)
-    names: dict[int, str] = {}
+def read(tree: Tree) -> Iterator[Frame]:
+    """The frames, one for each image; texts without an image are refused."""
+    path, document = _first_dataset(tree)
+    names: dict[int, str] | None = None
     splits = _usual_splits(tree.root)
-    if given:
-        for error in broken:
-            tree.note(Path(error.path), error.reason)
-        try:
-            names = _names(given[1]["names"])
-        except ValueError as error:
-            yield tree.error(given[0], str(error), "names")
-            return
-        splits = list(_given_splits(tree, *given)) or splits
-    elif broken:
-        # Without it labels would be numbers, and what it says where images are would be unknown.
-        yield from broken
-        return
-    else:
+    if document is None:
         tree.note(tree.path, "no YAML with names there; classes are called by their numbers")
-    for number, name in names.items():
+    else:
+        names = _names(path, document["names"])
+        splits = list(_declared_splits(tree, path, document)) or splits
+    for number, name in (names or {}).items():
         tree.declare(CLASSES, [number], name)
     if not splits:
-        yield tree.error(tree.path, "no folders 'images' and 'labels' there")
+        raise Fault("no folders 'images' and 'labels' there", tree.path)
     # Tools want both train and val, and so one may be given as the other.
-    for split in reversed({each.images.resolve(): each for each in reversed(splits)}.values()):
-        yield from _split_frames(tree, split, names if given else None)
+    for split in reversed({split.images.resolve(): split for split in reversed(splits)}.values()):
+        yield from _split_frames(tree, split, names)
 
 
-def _names(given: Any) -> dict[int, str]:
-    """The names of classes by their numbers.
+def _first_dataset(tree: Tree) -> tuple[Path, dict[str, Any] | None]:
+    """The first YAML that describes the dataset, with what it says."""
+    broken: list[Fault] = []
+    for path in [tree.path] if tree.path.is_file() else _yaml_files(tree.path):
+        try:
+            document = _dataset_of(path)
+        except Fault as fault:
+            broken.append(fault)
+            continue
+        if document is not None:
+            for other in broken:
+                tree.note(other.path or path, other.reason)
+            return path, document
+    # Without it labels would be numbers, and what it says where images are would be unknown.
+    for other in broken[:-1]:
+        tree.refuse(other)
+    if broken:
+        raise broken[-1]
+    return tree.path, None
 
-    Raises:
-        ValueError: they are none.
-    """
-    if not isinstance(given, list | Mapping):
-        raise ValueError(f"found {given!r}, expected a list of names or a map of numbers to them")
-    found: dict[int, str] = {}
-    for number, name in enumerate(given) if isinstance(given, list) else given.items():
+
+def _names(path: Path, names: Any) -> dict[int, str]:
+    """The names of classes by their numbers."""
+    if not isinstance(names, list | Mapping):
+        raise Fault(f"found {names!r}, expected a list of names or a map of numbers to them", path, "names")
+    by_number: dict[int, str] = {}
+    for number, name in enumerate(names) if isinstance(names, list) else names.items():
         if not is_whole(str(number)) or int(number) > _MOST:
-            raise ValueError(f"found the class {number!r}, expected a whole number from 0 to {_MOST}")
+            raise Fault(f"found the class {number!r}, expected a whole number from 0 to {_MOST}", path, "names")
         if not isinstance(name, str | int):
-            raise ValueError(f"found the name {name!r} of the class {number}, expected a text")
-        found[int(number)] = str(name)
-    return found
+            reason = f"found the name {name!r} of the class {number}, expected a text"
+            raise Fault(reason, path, "names")
+        by_number[int(number)] = str(name)
+    return by_number
 
 
-def _given_splits(tree: Tree, path: Path, document: Mapping[str, Any]) -> Iterator[_Split]:
+def _declared_splits(tree: Tree, path: Path, document: Mapping[str, Any]) -> Iterator[_Split]:
     roots = [path.parent / str(document.get("path") or ""), path.parent]
     for name in SPLITS:
-        given = document.get(name)
-        for each in given if isinstance(given, list) else [given] if given else []:
+        folders = document.get(name)
+        for folder in folders if isinstance(folders, list) else [folders] if folders else []:
             # Roboflow writes ../train/images for what lies beside the YAML.
-            tries = [root / text for text in (str(each), str(each).removeprefix("../")) for root in roots]
-            folder = next((one for one in tries if one.is_dir() or _Split(name, one).labels.is_dir()), None)
-            if folder is None:
-                tree.note(path, f"{name}: no folder {each}")
+            texts = (str(folder), str(folder).removeprefix("../"))
+            candidates = [_Split("val" if name == "valid" else name, root / text) for text in texts for root in roots]
+            split = next((one for one in candidates if one.images.is_dir() or one.labels.is_dir()), None)
+            if split is None:
+                tree.note(path, f"{name}: no folder {folder}")
             else:
-                yield _Split("val" if name == "valid" else name, folder)
+                yield split
 
 
-def _split_frames(tree: Tree, split: _Split, names: Mapping[int, str] | None) -> Iterator[Frame | IngestError]:
-    refused: list[IngestError] = []
-    images = image_files(split.images, refused)
-    texts = by_name(split.labels, sorted(split.labels.rglob(_TEXTS)), refused)
-    yield from refused
+def _split_frames(tree: Tree, split: _Split, names: Mapping[int, str] | None) -> Iterator[Frame]:
+    images = tree.image_files(split.images)
+    texts = tree.by_name(split.labels, sorted(split.labels.rglob(_TEXTS)))
     for name in sorted(images.keys() | texts.keys()):
-        image = images.get(name)
-        if image is None:
-            yield tree.error(texts[name], f"no image {name} in {split.images}, without which it has no size")
-            continue
-        size = tree.size(image)
-        if isinstance(size, IngestError):
-            yield size
-            continue
-        frame: Frame = {
-            "id": f"{split.name}/{name}" if split.name else name,
-            "sources": [source_of(tree.uri(image), size)],
-        }
-        rois: list[dict[str, Any]] = []
-        for item in _rois(tree, texts[name], size, names) if name in texts else ():
-            if isinstance(item, IngestError):
-                yield item
-            else:
-                rois.append(item)
-        yield frame | {"rois": rois, "meta": {"split": split.name} if split.name else {}}
+        with tree.part(texts.get(name, split.images)):
+            image = images.get(name)
+            if image is None:
+                raise Fault(f"no image {name} in {split.images}, without which it has no size")
+            size = tree.size(image)
+            yield {
+                "id": f"{split.name}/{name}" if split.name else name,
+                "sources": [source_of(tree.uri(image), size)],
+                "rois": list(_rois(tree, texts[name], size, names)) if name in texts else [],
+                "meta": {"split": split.name} if split.name else {},
+            }
 
 
-def _rois(
-    tree: Tree, path: Path, size: Size, names: Mapping[int, str] | None
-) -> Iterator[dict[str, Any] | IngestError]:  # fmt: skip
+def _rois(tree: Tree, path: Path, size: Size, names: Mapping[int, str] | None) -> Iterator[Roi]:
     """The ROIs of a text, whose ids are the numbers of its lines."""
+    with tree.part(path):
+        for number, line in enumerate(_lines(path), 1):
+            if parts := line.split():
+                with tree.part(path, line=number):
+                    yield _roi(number, parts, size, names)
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = read_text(path).splitlines()
+        return read_text(path).splitlines()
     except OSError as error:
-        yield tree.error(path, f"cannot be read: {error.strerror}")
-        return
+        raise Fault(f"cannot be read: {error.strerror}", path) from None
     except UnicodeDecodeError as error:
-        yield tree.error(path, f"cannot be read: {error}")
-        return
-    for number, line in enumerate(lines, 1):
-        parts = line.split()
-        if not parts:
-            continue
-        found = _roi(parts, size, names)
-        yield IngestError(found, str(path), line=number) if isinstance(found, str) else {"id": number, **found}
+        raise Fault(f"cannot be read: {error}", path) from None
 
 
-def _roi(parts: Sequence[str], size: Size, names: Mapping[int, str] | None) -> dict[str, Any] | str:
-    """The ROI of a line, or what is wrong with it."""
+def _roi(line: int, parts: Sequence[str], size: Size, names: Mapping[int, str] | None) -> Roi:
+    """The ROI of a line."""
     numbers = [_number(part) for part in parts[1:]]
     if not is_whole(parts[0]) or (len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2)):
-        return f"found {len(parts)} numbers, expected a class and x, y of 3 or more corners"
+        raise Fault(f"found {len(parts)} numbers, expected a class and x, y of 3 or more corners")
     if names is not None and int(parts[0]) not in names:
-        return f"the class {parts[0]}, which names does not have"
+        raise Fault(f"the class {parts[0]}, which names does not have")
     bad = next((part for part, number in zip(parts[1:], numbers, strict=True) if not 0 <= number <= 1), None)
     if bad is not None:
-        return f"found {bad!r}, expected a part of the width or height, from 0 to 1"
-    roi: dict[str, Any] = {"label": [names[int(parts[0])] if names is not None else parts[0]]}
+        raise Fault(f"found {bad!r}, expected a part of the width or height, from 0 to 1")
+    roi: Roi = {"id": line, "label": [names[int(parts[0])] if names is not None else parts[0]]}
     if len(numbers) == 4:
         x, y, width, height = numbers
         left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
         numbers = [left, top, right, top, right, bottom, left, bottom]
         roi["meta"] = {"shape": "box"}
-    return roi | {"poly": [number * size[place % 2] for place, number in enumerate(numbers)]}
+    roi["poly"] = [number * size[place % 2] for place, number in enumerate(numbers)]
+    return roi
 
 
 def write(out: Writing) -> None:
@@ -305,14 +309,14 @@ def _line(region: Region) -> str | None:
 
 def reread(out: Writing) -> Iterable[Frame]:
     """What was written as frames, to compare: images may not be there to say how large they are."""
-    tree = Tree(out.folder, out.settings)
-    document = _yaml_of(out.folder / "data.yaml")
-    read = _names(document["names"]) if document else {}
+    tree = Tree(out.folder, out.settings, on_fault=ignore_fault)
+    path = out.folder / "data.yaml"
+    document = _dataset_of(path)
+    read = _names(path, document["names"]) if document else {}
     # A class whose name does not come back is lost with all of its regions.
     names = {number: name for name, number in _numbers(out).items() if read.get(number) == name}
     for frame in out.frames():
         split = _split_of(frame)
         size = Size(frame.width, frame.height)
-        found = _rois(tree, out.folder / f"labels/{split}/{frame.name}.txt", size, names)
-        rois = [roi for roi in found if not isinstance(roi, IngestError)]
+        rois = list(_rois(tree, out.folder / f"labels/{split}/{frame.name}.txt", size, names))
         yield {"id": f"{split}/{frame.name}", "sources": [source_of(None, size)], "rois": rois}
