@@ -100,7 +100,7 @@ def boundary(region: Flags, depth: int) -> Flags:
 
 
 def davis_j(matrices: Sequence[Numbers], *, is_inner: bool) -> dict[int, float]:
-    """The J of each object of a sequence (the values of the truth except 0), from the confusion matrix of each frame."""
+    """The J of each object of a sequence (a value of the truth except 0), from the confusion matrix of each frame."""
     objects = [number for number in range(1, len(matrices[0])) if any(matrix[number].any() for matrix in matrices)]
     means: dict[int, float] = {}
     for number in objects:
