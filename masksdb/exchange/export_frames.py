@@ -1,4 +1,4 @@
-"""Frames out of tables, as they went in."""
+"""Export of a version as frames in JSON, equal to those that were ingested."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def export(
 
     Args:
         engine: the database.
-        out: file to write: one array where the name ends in ``.json``, else JSON lines; compressed where it ends
-            in ``.gz`` or ``.zst``; ``-`` is standard output. A file of that name is replaced once all is written.
+        out: file to write: one array if the name ends in ``.json``, else JSON lines; compressed if it ends in ``.gz``
+            or ``.zst``; ``-`` is standard output. An existing file is replaced once the new one is complete.
         dataset: name of the dataset.
         version: name of the version; None is the newest draft, else the newest published.
 
     Returns:
-        How many frames were written.
+        The number of frames written.
 
     Raises:
         NotFoundError: no such dataset or version.
@@ -41,15 +41,15 @@ def export(
     """
     path = os.fspath(out)
     texts = frame_texts(engine, dataset, version)
-    # The first frame is fetched before a file is touched: an unknown dataset leaves nothing behind.
+    # The first frame is fetched before the file is opened, so that an unknown dataset leaves no file behind.
     first = next(texts, None)
-    everything = itertools.chain([] if first is None else [first], texts)
+    all_texts = itertools.chain([] if first is None else [first], texts)
     if path == "-":
-        return _write(sys.stdout, everything, as_array=False)
+        return _write(sys.stdout, all_texts, as_array=False)
     name, compression = os.path.splitext(path)
     name = name if compression in (".gz", ".zst") else path
     with replacing(path) as partial, _open_text(partial, compression) as file:
-        return _write(file, everything, as_array=name.endswith(".json"))
+        return _write(file, all_texts, as_array=name.endswith(".json"))
 
 
 def _open_text(path: str, compression: str) -> IO[str]:
@@ -67,7 +67,7 @@ def _open_text(path: str, compression: str) -> IO[str]:
 def _write(file: IO[str], texts: Iterator[str], *, as_array: bool) -> int:
     before, between, after = ("[\n", ",\n", "\n]\n") if as_array else ("", "\n", "\n")
     count = 0
-    for count, text in enumerate(texts, 1):  # counted for the caller
+    for count, text in enumerate(texts, 1):
         file.write(before if count == 1 else between)
         file.write(text)
     file.write(after if count else "[]\n" if as_array else "")

@@ -1,13 +1,12 @@
-"""Frames into tables: files are staged, typed, compared with what is there, and inserted, each step one statement.
+"""Ingest: frames are staged, typed, compared with the version and inserted, each step one SQL statement.
 
-Staging (parsing JSON, hashing) happens before the transaction and touches only temporary tables; everything that
-changes the file is one transaction.
+Staging (parsing JSON, hashing) happens before the transaction and writes only temporary tables. Everything that changes
+the database file is one transaction.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,41 @@ import duckdb
 
 from masksdb.errors import IngestError, MasksDBError, UnsupportedFormatError, UsageError
 from masksdb.exchange.json_frames import describe, why_not_a_frame
-from masksdb.exchange.staging import MEMORY_LIMIT, OnError, Refused, Source, Staging
+from masksdb.exchange.staging import MEMORY_LIMIT, OnError, Refused, Source, Staged, Staging, run
 from masksdb.formats.registry import AUTO, FORMATS
 from masksdb.store import versions
 from masksdb.store.engine import Engine
 from masksdb.store.mask_labels import joined
 from masksdb.store.sql import in_transaction, statement
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """How many frames an ingest added, updated, left unchanged and rejected.
+
+    Attributes:
+        dataset: name of the dataset.
+        version: name of the version.
+        new: frames added at the end.
+        updated: frames replaced in their old position.
+        unchanged: frames that were already there.
+        rejected: records that are not frames; they are kept in ``rejects``.
+        errors: the reason of each rejection, in their order.
+        notes: for a person to read: which layout a source was taken for, images that are shown turned.
+    """
+
+    dataset: str
+    version: str
+    new: int
+    updated: int
+    unchanged: int
+    rejected: int
+    errors: tuple[IngestError, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"{self.dataset}/{self.version}: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"
+        return f"{text}, {self.rejected} rejected" if self.rejected else text
 
 
 def ingest(
@@ -43,22 +71,25 @@ def ingest(
         sources: files, folders, glob patterns, ``-`` for standard input; iterables of frames; Arrow tables.
         dataset: name of the dataset.
         version: name (or id) of the version; None is the newest draft, made as ``Current`` where there is none.
-        format: layout of the sources; ``auto`` looks which it is, and the report says which.
-        media_root: folder or URI that relative URIs are relative to; None is the folder of each file. Given, it also
-            holds for frames that are there already.
-        rasterize: folder into which mask PNGs are written for ROIs that come with polygons or run lengths alone.
-        on_error: ``stop`` leaves the database unchanged at the first bad record, ``skip`` keeps it in ``rejects``.
+        format: layout of the sources; ``auto`` recognises it, and the report names it.
+        media_root: folder or URI that relative URIs are relative to; None is the folder of each file. If it is given,
+            frames that are already in the version get it too.
+        on_error: ``stop`` leaves the database unchanged at the first bad record, ``skip`` keeps bad records in
+            ``rejects``.
+        rasterize: folder for mask PNGs, which are written for ROIs that have only a polygon or run lengths.
 
     Returns:
         How many frames are new, updated, unchanged and rejected.
 
     Raises:
-        IngestError: a source or record is not what it should be.
+        IngestError: a source cannot be read, or a record is not a frame.
+        UnsupportedFormatError: the layout is unknown, or cannot be read.
+        UsageError: ``on_error`` is neither ``stop`` nor ``skip``.
         VersionPublishedError: the version is published.
     """
     layout = FORMATS.get(format)
     if format != AUTO and (layout is None or not layout.is_read):
-        known = ", ".join([AUTO, *(name for name, each in FORMATS.items() if each.is_read)])
+        known = ", ".join([AUTO, *(name for name, layout in FORMATS.items() if layout.is_read)])
         raise UnsupportedFormatError(f"--format {format}: cannot be read; expected one of {known}")
     if on_error not in get_args(OnError):
         raise UsageError(f"on_error={on_error!r}: not known; expected 'stop' or 'skip'")
@@ -70,10 +101,10 @@ def ingest(
             cursor, on_error, spool, all_memory, engine.settings, None if rasterize is None else os.fspath(rasterize)
         )
         try:
-            staging.stage(sources, root, format)
-            return staging.with_memory(lambda: _load(staging, dataset, version))
+            staged = staging.stage(sources, root, format)
+            return staging.with_memory(lambda: _load(cursor, staged, dataset, version))
         finally:
-            _forget(cursor)
+            _drop_temporary_tables(cursor)
 
 
 def _root(media_root: str) -> str:
@@ -82,7 +113,7 @@ def _root(media_root: str) -> str:
 
 @contextlib.contextmanager
 def _memory_limit(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Our memory limit, until the end; gives DuckDB's own."""
+    """Sets the memory limit of an ingest, and yields the limit before, which comes back at the end."""
     row = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
     assert row is not None
     cursor.execute(f"SET memory_limit = '{MEMORY_LIMIT}B'")
@@ -94,7 +125,7 @@ def _memory_limit(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _spool_folder(engine: Engine) -> Iterator[str]:
-    """A folder for spooled input, beside the database file so that a killed ingest's leftovers are found."""
+    """A folder for copies of input, beside the database file so that the next open finds what a killed ingest left."""
     parent = None if engine.path == ":memory:" else engine.spill_folder
     if parent:
         try:
@@ -108,31 +139,40 @@ def _spool_folder(engine: Engine) -> Iterator[str]:
             parent.rmdir()
 
 
-def _load(staging: Staging, dataset: str, version: str | int | None) -> IngestReport:
-    with in_transaction(staging.cursor):
-        return _Load(staging, list(staging.refused)).load(dataset, version)
+def _load(
+    cursor: duckdb.DuckDBPyConnection, staged: Staged, dataset: str, version: str | int | None
+) -> IngestReport:  # fmt: skip
+    with in_transaction(cursor):
+        return _Load(cursor, staged, list(staged.refused)).load(dataset, version)
 
 
-def _forget(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Drop the temporary tables, and with them their memory."""
+def _drop_temporary_tables(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Free the memory of the temporary tables."""
     for table in ("staged", "incoming", "read_files", "faults", "dropped_frames", "hidden_frames"):
         with contextlib.suppress(duckdb.Error):
             cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-@dataclasses.dataclass
+@dataclass
 class _Load:
-    """The staged frames on their way into the tables; all of it inside a transaction."""
+    """The insertion of staged frames into a version, inside a transaction.
 
-    staging: Staging
+    Attributes:
+        cursor: the connection that has the temporary tables.
+        staged: the result of staging.
+        refused: the records refused so far, those of staging first.
+    """
+
+    cursor: duckdb.DuckDBPyConnection
+    staged: Staged
     refused: list[Refused]
 
-    def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
-        return self.staging.run(name, **parameters)
+    def run(self, name: str, **parameters: object) -> duckdb.DuckDBPyConnection:
+        return run(self.cursor, name, **parameters)
 
     def load(self, dataset: str, version: str | int | None) -> IngestReport:
-        """Bring the staged frames into a version."""
-        target = versions.writable_version(self.staging.cursor, dataset, version)
+        """Insert the new and updated frames, and refuse those with a fault."""
+        target = versions.writable_version(self.cursor, dataset, version)
         self._insert_inputs()
         self._refuse_broken()
         self.run("incoming", version_id=target.version_id)
@@ -142,9 +182,9 @@ class _Load:
         self._insert_rejects()
         self.run("finish_inputs")
         self._add_mask_labels(target.version_id)
-        counts = dict(self.staging.cursor.execute("SELECT outcome, count(*) FROM incoming GROUP BY outcome").fetchall())
+        counts = dict(self.cursor.execute("SELECT outcome, count(*) FROM incoming GROUP BY outcome").fetchall())
         if not counts and not self.refused:
-            raise IngestError("no frames in it; expected at least one", next(iter(self.staging.inputs.values())).path)
+            raise IngestError("no frames in it; expected at least one", next(iter(self.staged.inputs.values())).path)
         return IngestReport(
             dataset=dataset,
             version=target.version_name,
@@ -152,31 +192,31 @@ class _Load:
             updated=counts.get("updated", 0),
             unchanged=counts.get("unchanged", 0),
             rejected=len(self.refused),
-            errors=tuple(each.error for each in self.refused),
-            notes=tuple(self.staging.notes),
+            errors=tuple(record.error for record in self.refused),
+            notes=tuple(self.staged.notes),
         )
 
     def _add_mask_labels(self, version_id: int) -> None:
-        metadata = versions.details(self.staging.cursor, version_id).metadata
+        metadata = versions.details(self.cursor, version_id).metadata
         known = metadata.get("mask_labels", {})
-        merged = joined(known, self.staging.mask_labels)
+        merged = joined(known, self.staged.mask_labels)
         if merged != known:
-            versions.set_metadata(self.staging.cursor, version_id, {**metadata, "mask_labels": merged})
+            versions.set_metadata(self.cursor, version_id, {**metadata, "mask_labels": merged})
 
     def _insert_inputs(self) -> None:
-        inputs = list(self.staging.inputs.values())
+        inputs = list(self.staged.inputs.values())
         self.run(
             "read_files",
-            read_paths=[each.read_path for each in inputs],
-            paths=[each.stored_path for each in inputs],
-            media_roots=[each.media_root for each in inputs],
-            roots_are_given=[each.root_is_given for each in inputs],
-            formats=[each.format for each in inputs],
+            read_paths=[file.read_path for file in inputs],
+            paths=[file.stored_path for file in inputs],
+            media_roots=[file.media_root for file in inputs],
+            roots_are_given=[file.root_is_given for file in inputs],
+            formats=[file.format for file in inputs],
         )
         self.run("insert_inputs")
 
     def _insert(self, version_id: int) -> int:
-        row = self.staging.cursor.execute("SELECT min(frame_key) FROM incoming").fetchone()
+        row = self.cursor.execute("SELECT min(frame_key) FROM incoming").fetchone()
         first_frame_key: int = row[0] if row and row[0] is not None else versions.NO_NEW_FRAMES
         self.run("insert_frames", version_id=version_id)
         for name in ("insert_sources", "insert_masks", "insert_rois"):
@@ -186,18 +226,18 @@ class _Load:
 
     def _replace(self, version_id: int, first_frame_key: int) -> None:
         for name in ("dropped_frames", "hidden_frames"):
-            self.staging.cursor.execute(statement(f"store/versions/{name}"))
+            self.cursor.execute(statement(f"store/versions/{name}"))
         for name in ("drop_replaced", "hide_replaced"):
             self.run(name, version_id=version_id)
-        versions.save_changes(self.staging.cursor, version_id, first_frame_key)
+        versions.save_changes(self.cursor, version_id, first_frame_key)
 
     def _refuse_broken(self) -> None:
         for _, read_path, number, text in self._rows("broken_records"):
             self._refuse(read_path, number, why_not_a_frame(text), text=text)
 
     def _refuse_faulty(self, first_frame_key: int) -> None:
-        """Refuse the inserted frames that have a fault, or an id that an earlier one has, and take them out again."""
-        cursor = self.staging.cursor
+        """Refuse the inserted frames that have a fault or the id of an earlier record, and delete them again."""
+        cursor = self.cursor
         self.run("faults", first_frame_key=first_frame_key)
         faulty, repeated = self._rows("faulty_records"), self._rows("repeated_ids")
         if not faulty and not repeated:
@@ -205,12 +245,12 @@ class _Load:
         keys = {row[0]: row[1] for row in (*faulty, *repeated)}
         places = self._places([*keys, *(first for _, _, _, first in repeated)])
         texts: dict[int, str] = {}
-        if self.staging.on_error == "skip":
+        if self.staged.on_error == "skip":
             query = statement("store/frame_json")
             texts = dict(cursor.execute(query, {"frame_keys": list(keys.values())}).fetchall())
         reasons = {}
         for record, _, name, first in repeated:
-            first_place = self.staging.error(*places[first], "").place
+            first_place = self.staged.error(*places[first], "").place
             reasons[record] = ("id", f"the frame id {name!r} again, first seen at {first_place}; give each its own")
         reasons |= {record: (fault["json_path"], _fault_reason(fault)) for record, _, fault in faulty}
         for record, (json_path, reason) in sorted(reasons.items()):
@@ -224,61 +264,32 @@ class _Load:
         rows = self._rows("record_places", records=records)
         return {record: (read_path, number) for record, read_path, number in rows}
 
-    def _rows(self, name: str, **parameters: Any) -> list[Any]:
+    def _rows(self, name: str, **parameters: object) -> list[Any]:
         return self.run(name, **parameters).fetchall()
 
     def _refuse(
         self, read_path: str, number: int, reason: str, *, json_path: str | None = None, text: str | None = None
     ) -> None:
-        error = self.staging.error(read_path, number, reason, json_path)
-        if self.staging.on_error == "stop":
+        error = self.staged.error(read_path, number, reason, json_path)
+        if self.staged.on_error == "stop":
             raise error
         self.refused.append(Refused(read_path, error, text))
 
     def _insert_rejects(self) -> None:
         if not self.refused:
             return
-        errors = [each.error for each in self.refused]
+        errors = [record.error for record in self.refused]
         self.run(
             "insert_rejects",
-            read_paths=[each.read_path for each in self.refused],
-            paths=[each.path for each in errors],
-            lines=[each.line if each.line is not None else each.record for each in errors],
-            json_paths=[each.json_path for each in errors],
-            reasons=[each.reason for each in errors],
-            records=[each.text for each in self.refused],
+            read_paths=[record.read_path for record in self.refused],
+            paths=[error.path for error in errors],
+            lines=[error.line if error.line is not None else error.record for error in errors],
+            json_paths=[error.json_path for error in errors],
+            reasons=[error.reason for error in errors],
+            records=[record.text for record in self.refused],
         )
 
 
 def _fault_reason(fault: Mapping[str, str | None]) -> str:
     expected = f"expected {fault['expected']}"
     return expected if fault["found"] is None else f"found {describe(fault['found'])}, {expected}"
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What one ingest did, in frames.
-
-    Attributes:
-        dataset: name of the dataset.
-        version: name of the version.
-        new: frames added at the end.
-        updated: frames replaced in their old position.
-        unchanged: frames that were there already.
-        rejected: records kept in ``rejects`` instead.
-        errors: why each of these was refused, in their order.
-        notes: what a person should know: what sources were taken for, images shown turned.
-    """
-
-    dataset: str
-    version: str
-    new: int
-    updated: int
-    unchanged: int
-    rejected: int
-    errors: tuple[IngestError, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        text = f"{self.dataset}/{self.version}: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"
-        return f"{text}, {self.rejected} rejected" if self.rejected else text

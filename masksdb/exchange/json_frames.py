@@ -1,8 +1,8 @@
-"""Frames as JSON: which files hold them, in which of four shapes, and why one that cannot be read cannot.
+"""Frames as JSON: which files hold them, in which of four shapes, and what is wrong with a file that cannot be read.
 
-A file holds JSON lines, one array, one object per frame, or one object whose ``frames`` is an array. What is compressed
-or is no regular file is copied out first, so that what is cut off or broken is found before anything is read. Reading
-itself is SQL: ``sql/exchange/ingest/records_<shape>.sql``.
+A file holds JSON lines, one array, one object per frame, or one object whose ``frames`` is an array. Compressed files
+and pipes are copied first, so that a broken or truncated one is refused before anything is read. The reading itself is
+SQL: ``sql/exchange/ingest/records_<shape>.sql``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 Shape = Literal["lines", "array", "objects", "container", "memory", "table", "unread"]
+"""How records stand in an input; ``container`` is an object with ``frames``, ``unread`` a file refused as a whole."""
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 
@@ -42,7 +43,10 @@ CONTAINER_LIMIT = 256 << 20
 """Bytes of the largest JSON object that is read from a file that is neither JSON lines nor an array."""
 
 ARROW_BATCH, ARROW_BATCH_CHARACTERS = 2048, 1 << 21
-"""Frames from Python that are handed to DuckDB at once, and their text, at most: it copies them many times over."""
+"""The most frames from Python, and characters of their text, in one Arrow batch: DuckDB copies a batch many times."""
+
+NO_FRAMES = '{"no frames": null}'
+"""The record for an object without an array ``frames``, or with the keys of a frame beside it, among containers."""
 
 _WHITE = b" \t\r\n"
 
@@ -78,10 +82,10 @@ class Input:
 
 
 def recognise(path: Path) -> str | None:
-    """Why a path holds frames as JSON."""
+    """The sign that a path holds frames as JSON; None where there is none."""
     if path.is_dir():
-        files = sorted(each for each in path.iterdir() if each.name.lower().endswith(SUFFIXES) and each.is_file())
-        return next((each.name for each in files if not each.name.endswith(".json") or recognise(each)), None)
+        files = sorted(file for file in path.iterdir() if file.name.lower().endswith(SUFFIXES) and file.is_file())
+        return next((file.name for file in files if not file.name.endswith(".json") or recognise(file)), None)
     with contextlib.suppress(OSError), open(path, "rb") as file:
         head = file.read(1 << 16).lstrip(b"\xef\xbb\xbf" + _WHITE)
         if head.startswith((_GZIP, _ZSTD)):
@@ -95,7 +99,7 @@ def find_files(source: str) -> list[str]:
     """The files that a path, folder or glob pattern names, in order; ``-`` is standard input.
 
     Raises:
-        IngestError: nothing is there.
+        IngestError: there is no such file.
     """
     if not source:
         raise IngestError("an empty path; expected a file, a folder, a pattern or '-'", "''")
@@ -103,15 +107,15 @@ def find_files(source: str) -> list[str]:
     if source == "-" or (path.exists() and not path.is_dir()):
         return [source]
     if not path.is_dir():
-        found = sorted(name for name in glob.glob(source, recursive=True) if os.path.isfile(name))
-        if not found:
+        files = sorted(name for name in glob.glob(source, recursive=True) if os.path.isfile(name))
+        if not files:
             raise IngestError("no such file or folder, and no file matches it as a pattern", source)
-        return found
+        return files
     endings = tuple(suffix + compression for suffix in SUFFIXES for compression in COMPRESSIONS)
-    found = sorted(str(file) for file in path.rglob("*") if file.name.lower().endswith(endings) and file.is_file())
-    if not found:
+    files = sorted(str(file) for file in path.rglob("*") if file.name.lower().endswith(endings) and file.is_file())
+    if not files:
         raise IngestError(f"a folder without frames; expected files named *{', *'.join(SUFFIXES)}", source)
-    return found
+    return files
 
 
 def open_input(path: str, media_root: str | None, spool: str) -> Input:
@@ -132,7 +136,7 @@ def open_input(path: str, media_root: str | None, spool: str) -> Input:
 
 
 def _plain_file(path: str, spool: str) -> str:
-    """A regular, uncompressed file with the content of this one, and a name that DuckDB takes as it is."""
+    """A regular, uncompressed file with the content of this one, whose name DuckDB accepts."""
     if path == "-":
         read_path = _copy(sys.stdin.buffer, spool)
     elif os.path.isfile(path):
@@ -146,7 +150,7 @@ def _plain_file(path: str, spool: str) -> str:
         with gzip.open(read_path, "rb") as unpacked:
             return _copy(unpacked, spool)
     if magic == _ZSTD:
-        # pyarrow takes longer to import than most files take to read, so only zstd pays for it.
+        # Importing pyarrow takes longer than reading most files, so only zstd imports it.
         import pyarrow as pa
 
         with pa.input_stream(read_path, compression="zstd") as unpacked:
@@ -154,7 +158,7 @@ def _plain_file(path: str, spool: str) -> str:
     if magic and path.lower().endswith(COMPRESSIONS[1:]):
         raise IngestError("cannot be read: not compressed as its name says", path)
     if re.search("[\ud800-\udfff]", read_path):
-        # DuckDB takes only names that are UTF-8.
+        # DuckDB accepts only names that are UTF-8.
         with open(read_path, "rb") as file:
             return _copy(file, spool)
     return read_path
@@ -168,7 +172,7 @@ def _copy(stream: Any, spool: str) -> str:
 
 
 def sniff(path: str, name: str) -> Shape:
-    """The shape of a file of frames, seen from its beginning; errors call it by ``name``.
+    """The shape of a file of frames, recognised by its beginning; errors call the file ``name``.
 
     Raises:
         IngestError: the file is empty or does not begin as JSON does.
@@ -196,7 +200,7 @@ def _object_shape(head: bytes, file: IO[bytes]) -> Shape:
     following = rest.strip(_WHITE)
     if not following:
         return "container" if _is_container(first.decode(errors="replace")) else "lines"
-    # The first line of JSON lines ends as an object does even when it is broken; a pretty-printed one goes on.
+    # The first line of JSON lines ends with a brace even when it is broken; a pretty-printed object goes on.
     if first.rstrip(_WHITE).endswith(b"}") or following.startswith(b"{"):
         return "lines"
     whole = first + newline + rest + file.read(CONTAINER_LIMIT)
@@ -204,7 +208,7 @@ def _object_shape(head: bytes, file: IO[bytes]) -> Shape:
 
 
 def _is_container(text: str) -> bool:
-    """Whether a JSON object is ``{"frames": [...]}`` and not itself a frame, looking no further than that key.
+    """Whether a JSON object is ``{"frames": [...]}`` and not itself a frame, read no further than that key.
 
     >>> _is_container('{"version": 1, "frames": [{}]}'), _is_container('{"sources": [], "frames": [{}]}')
     (True, False)
@@ -212,14 +216,14 @@ def _is_container(text: str) -> bool:
     decoder = json.JSONDecoder()
     member = re.compile(r'[\s{,]*("(?:[^"\\]|\\.)*")\s*:\s*')
     position = 0
-    while found := member.match(text, position):
-        key = found[1]
+    while match := member.match(text, position):
+        key = match[1]
         if key in ('"sources"', '"rois"'):
             return False
         if key == '"frames"':
-            return text.startswith("[", found.end())
+            return text.startswith("[", match.end())
         try:
-            _, position = decoder.raw_decode(text, found.end())
+            _, position = decoder.raw_decode(text, match.end())
         except ValueError:
             return False
     return False
@@ -239,15 +243,15 @@ def _head(file: IO[bytes], name: str) -> bytes:
 
 
 def object_size(files: list[Input]) -> int:
-    """Bytes that the largest record of these files may have, no more than needed: readers reserve it many times."""
+    """Bytes that the largest record of these files may have, as few as possible: DuckDB reserves them many times."""
     if files[0].shape not in ("objects", "container"):
         return RECORD_LIMIT
-    largest = max(os.path.getsize(each.read_path) for each in files)
+    largest = max(os.path.getsize(file.read_path) for file in files)
     return min(CONTAINER_LIMIT, max(1 << 20, largest + 1))
 
 
 def glob_escape(path: str) -> str:
-    """A path as DuckDB's readers take it, which read every path as a pattern.
+    """A path escaped for DuckDB's readers, which take every path for a pattern.
 
     >>> glob_escape("a[1].json")
     'a[[]1].json'
@@ -255,12 +259,8 @@ def glob_escape(path: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", path)
 
 
-NO_FRAMES = '{"no frames": null}'
-"""The record that stands for an object among ``{"frames": [...]}`` that has no such array, or is a frame itself."""
-
-
 def why_not_a_frame(text: str) -> str:
-    """What is wrong with the text of a record that could not become a frame."""
+    """The reason why the text of a record is not a frame, for an error message."""
     if text == NO_FRAMES:
         return "an object without an array 'frames', or with 'sources' or 'rois' beside it; expected the array alone"
     if "\0" in text:
@@ -282,19 +282,19 @@ def why_not_a_frame(text: str) -> str:
     return f"an object with {keys}, which is not a frame; expected 'id', 'sources', 'rois', 'meta' or 'timestamp'"
 
 
-def describe(found: str) -> str:
+def describe(text: str) -> str:
     """A JSON text in the words of an error message.
 
     >>> describe('"33"'), describe("[1,2]")
     ('the string "33"', 'the array [1,2]')
     """
     kinds = {'"': "the string ", "[": "the array ", "{": "the object ", "t": "", "f": "", "n": ""}
-    short = found if len(found) <= 60 else found[:57] + "..."
-    return kinds.get(found[:1], "the number ") + short
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return kinds.get(text[:1], "the number ") + short
 
 
 def broken_place(path: str) -> tuple[int, int, str]:
-    """Where the JSON of a file of arrays or objects breaks: record index from 0, line from 1, and why."""
+    """Where the JSON of a file of arrays or objects breaks: the record from 0, the line from 1, and the reason."""
     with open(path, "rb") as file:
         content = file.read(CONTAINER_LIMIT)
     text = content.decode(errors="replace").removeprefix("\ufeff")
@@ -329,7 +329,7 @@ def _is_not_utf8(content: bytes) -> bool:
 
 
 def ends_as_array(path: str) -> bool:
-    """Whether the last character of a file is ``]``: DuckDB takes an array that ends after a comma for whole."""
+    """Whether the last character of a file is ``]``: DuckDB accepts an array that was cut off after a comma."""
     last = b""
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - (1 << 16)))
@@ -339,7 +339,7 @@ def ends_as_array(path: str) -> bool:
 
 
 def without_invalid_utf8(path: str, copy: str) -> None:
-    """Copy a file as plain text, a NUL (which no JSON holds) in place of each byte that is not UTF-8."""
+    """Copy a file with a NUL, which JSON never contains, in place of each byte that is not UTF-8."""
     codecs.register_error("masksdb_nul", lambda error: ("\0", error.end))  # type: ignore[attr-defined]  # all have it
     with (
         io.TextIOWrapper(open(path, "rb"), "utf-8", "masksdb_nul", newline="") as text,
@@ -349,17 +349,18 @@ def without_invalid_utf8(path: str, copy: str) -> None:
 
 
 class JsonStream:
-    """Frames of Python as an Arrow stream of JSON texts.
+    """Frames from Python as an Arrow stream of JSON texts.
 
     Attributes:
-        failures: the frames that JSON cannot hold; they end the stream, or with ``skip`` are blank lines.
-        raised: what the iterable itself raised.
+        failures: the errors of frames that JSON cannot represent; such a frame ends the stream, or with ``skip`` is a
+            blank line.
+        raised: the exception that the iterable itself raised.
     """
 
     def __init__(self, frames: Any, first_record: int, *, skip: bool, path: str = "frames") -> None:
         if isinstance(frames, Mapping) or not isinstance(frames, Iterable):
-            found = "one frame" if isinstance(frames, Mapping) else f"a {type(frames).__name__}"
-            raise IngestError(f"found {found}, expected paths, iterables of frames (dicts) or Arrow tables", path)
+            kind = "one frame" if isinstance(frames, Mapping) else f"a {type(frames).__name__}"
+            raise IngestError(f"found {kind}, expected paths, iterables of frames (dicts) or Arrow tables", path)
         self.failures: list[IngestError] = []
         self.raised: BaseException | None = None
         self._frames, self._path = frames, path
@@ -386,7 +387,7 @@ class JsonStream:
         return pa.RecordBatchReader.from_batches(schema, generate())
 
     def _texts(self) -> Iterator[str]:
-        for record, frame in enumerate(self._given(), self._first_record):
+        for record, frame in enumerate(self._iterated(), self._first_record):
             try:
                 text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
                 text.encode()
@@ -397,8 +398,8 @@ class JsonStream:
                 text = ""
             yield text
 
-    def _given(self) -> Iterator[Any]:
-        # DuckDB turns whatever is raised behind an Arrow stream into an error of its own.
+    def _iterated(self) -> Iterator[Any]:
+        # DuckDB replaces every exception behind an Arrow stream by an error of its own.
         try:
             yield from self._frames
         except (Exception, KeyboardInterrupt) as error:

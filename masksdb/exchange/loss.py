@@ -1,4 +1,4 @@
-"""What a dataset lost on its way into a layout, measured by reading what was written."""
+"""The loss report of an export: the written files are read again and compared with the version, region by region."""
 
 from __future__ import annotations
 
@@ -14,29 +14,28 @@ import numpy as np
 
 from masksdb.exchange.out_frames import FRAMES_AT_ONCE, OutFrames
 from masksdb.formats.writing import OutFrame, Place, Region, Writing, key_of
-from masksdb.pixels import components as shapes
-from masksdb.pixels import rle
+from masksdb.pixels import components, rle
 
 _COUNTS = ("regions", "pixels", "gained", "lost", "holes_filled", "parts_dropped", "merged", "not_held")
 
 
 @dataclass
 class RegionLoss:
-    """What became of one region, or of several that have become one.
+    """The differences between a region and the same region read again, or of several that were merged into one.
 
     Attributes:
         frame: name of the image.
-        rois: the ROIs, by their place in the frame.
-        label: what it is; of several, of the first.
-        regions: how many regions went in.
-        pixels: pixels that went in.
-        gained: pixels that it has only now.
-        lost: pixels that it had.
-        holes_filled: holes that are gone.
-        parts_dropped: parts that are gone.
-        merged: regions that are part of another now.
-        not_held: annotations that the layout cannot hold.
-        reason: why not.
+        rois: the indexes of the ROIs in their frame.
+        label: the label of the region, of several that of the first.
+        regions: number of regions written.
+        pixels: number of pixels written.
+        gained: pixels that only the region read again has.
+        lost: pixels that only the original has.
+        holes_filled: holes that only the original has.
+        parts_dropped: separate parts that only the original has.
+        merged: regions that are now part of another one.
+        not_held: regions that the layout cannot represent.
+        reason: why it cannot.
     """
 
     frame: str
@@ -54,20 +53,20 @@ class RegionLoss:
 
     @property
     def is_loss(self) -> bool:
-        """Whether anything is not as it was."""
+        """Whether the region came back in any way different."""
         return any((self.gained, self.lost, self.holes_filled, self.parts_dropped, self.merged, self.not_held))
 
 
 @dataclass
 class LossReport:
-    """What an export lost.
+    """The exact losses of an export.
 
     Attributes:
-        path: what was written.
-        format: its layout.
-        frames: images written.
-        losses: what became of every region.
-        notes: what a person should know.
+        path: the folder that was written.
+        format: the layout.
+        frames: number of images written.
+        losses: one entry for each region, lossless ones included.
+        notes: for a person to read.
     """
 
     path: str
@@ -78,21 +77,21 @@ class LossReport:
 
     @property
     def is_lossless(self) -> bool:
-        """Whether every region came back as it was."""
+        """Whether every region came back unchanged."""
         return not any(loss.is_loss for loss in self.losses)
 
     def by_class(self) -> dict[str, dict[str, int]]:
-        """The sums per class, in order of their names; and ``total``'s."""
+        """The sums for each class by name, and for all of them as ``total``."""
         sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
         total = dict.fromkeys(_COUNTS, 0)
         for loss in self.losses:
-            for each in (sums[loss.label], total):
+            for counts in (sums[loss.label], total):
                 for name in _COUNTS:
-                    each[name] += getattr(loss, name)
+                    counts[name] += getattr(loss, name)
         return dict(sorted(sums.items())) | {"total": total}
 
     def document(self) -> dict[str, Any]:
-        """All of it as a JSON object."""
+        """The report as a JSON object."""
         return {
             "path": self.path,
             "format": self.format,
@@ -104,7 +103,7 @@ class LossReport:
         }
 
     def text(self) -> str:
-        """All of it as one JSON text."""
+        """The report as JSON text."""
         return json.dumps(self.document(), indent=1, ensure_ascii=False) + "\n"
 
     def __str__(self) -> str:
@@ -114,12 +113,12 @@ class LossReport:
 
 
 def measure(report: LossReport, source: OutFrames, written: OutFrames, writing: Writing) -> None:
-    """Fill a report by comparing what went in with what is read again.
+    """Fill a report by comparing the version with the written files, read again.
 
     Args:
         report: the report.
         source: the version that was written.
-        written: what was written, read again.
+        written: the version that was read again from the written files.
         writing: where regions went.
     """
     places = writing.places
@@ -133,10 +132,10 @@ def measure(report: LossReport, source: OutFrames, written: OutFrames, writing: 
 
 
 def add_missing(report: LossReport, source: OutFrames) -> None:
-    """Add the ROIs that have no region to a report."""
+    """Add the ROIs that have no pixels to a report."""
     report.losses.extend(
-        RegionLoss(each.frame, [each.roi_index], each.label, not_held=1, reason=each.reason)
-        for each in source.missing.values()
+        RegionLoss(roi.frame, [roi.roi_index], roi.label, not_held=1, reason=roi.reason)
+        for roi in source.missing.values()
     )
 
 
@@ -158,19 +157,18 @@ def _frame_losses(
             )  # fmt: skip
         else:
             groups.setdefault(place, []).append(region)
-    found = {
-        name: _by_key(each.regions) for name in {place.frame for place in groups} if (each := again.get(name))
-    }  # fmt: skip
+    names = {place.frame for place in groups}
+    written = {name: _by_key(again[name].regions) for name in names if name in again}
     for place, regions in groups.items():
         pixels = sum(writing.areas[frame.name, region.roi_index] for region in regions)
-        yield _loss(frame.name, regions, found.get(place.frame, {}).get(place.key, []), pixels)
+        yield _loss(frame.name, regions, written.get(place.frame, {}).get(place.key, []), pixels)
 
 
 def _by_key(regions: Iterable[Region]) -> dict[str, list[Region]]:
-    found: dict[str, list[Region]] = {}
+    grouped: dict[str, list[Region]] = {}
     for region in regions:
-        found.setdefault(key_of(region), []).append(region)
-    return found
+        grouped.setdefault(key_of(region), []).append(region)
+    return grouped
 
 
 def _loss(frame: str, before: Sequence[Region], after: Sequence[Region], pixels: int) -> RegionLoss:
@@ -184,18 +182,20 @@ def _loss(frame: str, before: Sequence[Region], after: Sequence[Region], pixels:
     )
     if len(before) == len(after) == 1 and _are_same_polygons(before[0], after[0]):
         return loss
-    wanted = _united(before)
-    got = _united(after) if after else np.array([before[0].height * before[0].width])
+    original = _united(before)
+    reread = _united(after) if after else np.array([before[0].height * before[0].width])
     if after and (after[0].height, after[0].width) != (before[0].height, before[0].width):
         loss.reason = (
             f"{after[0].width} x {after[0].height} pixels, where {before[0].width} x {before[0].height} went in"
         )
-        loss.lost = rle.area(wanted)
-    elif not after and not rle.area(wanted):
+        loss.lost = rle.area(original)
+    elif not after and not rle.area(original):
         loss.not_held, loss.reason = 1, "has no pixels, and is not there again"
-    elif not np.array_equal(wanted, got):
+    elif not np.array_equal(original, reread):
         height, width = before[0].height, before[0].width
-        change = shapes.compare(*(rle.to_pixels(each, height, width).astype(np.bool_) for each in (wanted, got)))
+        change = components.compare(
+            *(rle.to_pixels(counts, height, width).astype(np.bool_) for counts in (original, reread))
+        )
         loss.gained, loss.lost = change.gained, change.lost
         loss.holes_filled, loss.parts_dropped = change.holes_filled, change.parts_dropped
     return loss
@@ -204,7 +204,7 @@ def _loss(frame: str, before: Sequence[Region], after: Sequence[Region], pixels:
 def _are_same_polygons(before: Region, after: Region) -> bool:
     if before.parts is None or after.parts is None or (before.height, before.width) != (after.height, after.width):
         return False
-    # Zeros of either sign are compared as pixels, then; that is rare, and this is quick.
+    # Bytes are quick to compare; 0.0 and -0.0 differ in them and are then compared as pixels.
     return [part.tobytes() for part in before.parts] == [part.tobytes() for part in after.parts]
 
 

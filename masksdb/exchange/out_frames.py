@@ -1,4 +1,4 @@
-"""A version as the layouts write it: its images in order, each with the regions on it."""
+"""A version as the writers of layouts get it: its images in order, with the regions on each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from masksdb.store.sql import statement
 FRAMES_AT_ONCE = 512
 
 FIRST_SEGMENT = 1_000_000
-"""The index from which on regions are values that a label mapping declares, and no ROIs."""
+"""The lowest index of a region that is no ROI but a value that the label mapping declares."""
 
 
 class _Source(NamedTuple):
@@ -68,7 +68,7 @@ class _Roi(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A ROI without pixels: why, in place of a region."""
+    """A ROI that has no region, and the reason."""
 
     frame: str
     roi_index: int
@@ -78,13 +78,13 @@ class Missing(NamedTuple):
 
 @dataclass
 class OutFrames:
-    """The images of a version, with the regions of the masks chosen.
+    """The images of a version, with the regions of the chosen masks.
 
     Attributes:
         engine: the database.
         version_id: the version.
-        masks: ids of the masks whose ROIs are regions; none means the only one.
-        missing: ROIs that have no region, found while frames are read.
+        masks: ids of the masks whose ROIs are regions; empty means the only mask.
+        missing: ROIs that have no region, by image name and ROI index; complete once all frames are read.
     """
 
     engine: Engine
@@ -93,10 +93,10 @@ class OutFrames:
     missing: dict[tuple[str, int], Missing] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise where ROIs live in several masks, and nothing says which of them to take.
+        """Check that the masks to export are known.
 
         Raises:
-            UsageError: so it is.
+            UsageError: ROIs lie in several masks and none is chosen, or no ROI lies in a chosen one.
         """
         known = [name for name, _ in self._mask_rows]
         for name in self.masks:
@@ -115,14 +115,14 @@ class OutFrames:
 
     @cached_property
     def _labelled_masks(self) -> set[str]:
-        """Ids of the masks for which the version's label mapping declares values."""
+        """Ids of the masks for whose values the version's label mapping has entries."""
         with self.engine.reading() as cursor:
             query = "SELECT DISTINCT mask_id FROM mask_segments WHERE version_id = ?"
             return {name for (name,) in cursor.execute(query, [self.version_id]).fetchall()}
 
     @cached_property
     def _has_segments(self) -> bool:
-        """Whether regions are the values that label mappings declare, for the masks chosen have no ROIs."""
+        """Whether regions are the values of the label mapping, because the chosen masks have no ROIs."""
         known = {name for name, _ in self._mask_rows}
         with self.engine.reading() as cursor:
             query = "SELECT 1 FROM rois JOIN dataset_frames USING (frame_key) WHERE version_id = ? LIMIT 1"
@@ -138,8 +138,8 @@ class OutFrames:
 
     @cached_property
     def names(self) -> dict[tuple[int, int], str]:
-        """A name for each image, by frame key and source index: of its frame's id, else of its file."""
-        found: dict[tuple[int, int], str] = {}
+        """A unique name for each image, by frame key and source index: from the id of its frame, else from its file."""
+        names: dict[tuple[int, int], str] = {}
         taken: set[str] = set()
         for source in self._sources:
             file = PurePosixPath((source.source_uri or "").rpartition("://")[2]).stem
@@ -150,23 +150,23 @@ class OutFrames:
             while name.replace("/", "_").casefold() in taken:
                 name, number = f"{base}_{number}", number + 1
             taken.add(name.replace("/", "_").casefold())
-            found[source.frame_key, source.source_index] = name
-        return found
+            names[source.frame_key, source.source_index] = name
+        return names
 
     @cached_property
     def _by_id(self) -> dict[str, list[_Source]]:
-        found: dict[str, list[_Source]] = {}
+        by_id: dict[str, list[_Source]] = {}
         for source in self._sources:
-            found.setdefault(source.frame_id, []).append(source)
-        return found
+            by_id.setdefault(source.frame_id, []).append(source)
+        return by_id
 
     def by_name(self, names: Iterable[str]) -> dict[str, OutFrame]:
-        """Some of the images, by their frame's id; polygons are filled when that is asked for."""
+        """Some of the images, by the id of their frame; polygons are not filled until their pixels are read."""
         sources = [source for name in dict.fromkeys(names) for source in self._by_id.get(name, ())]
         return {frame.frame_id: frame for frame in self._frames(sources, is_filled=False)}
 
     def unfilled(self) -> Iterator[OutFrame]:
-        """The images, whose polygons are filled when that is asked for."""
+        """The images; polygons are not filled until their pixels are read."""
         return self._frames(self._sources, is_filled=False)
 
     def __iter__(self) -> Iterator[OutFrame]:
@@ -176,7 +176,7 @@ class OutFrames:
         for start in range(0, len(sources), FRAMES_AT_ONCE):
             chunk = sources[start : start + FRAMES_AT_ONCE]
             rois = self._rois(chunk)
-            facts = self._facts(roi for each in rois.values() for roi in each)
+            facts = self._facts(roi for own in rois.values() for roi in own)
             pairs = [(source, rois.get((source.frame_key, source.source_index), [])) for source in chunk]
             sizes = [self._size(source, own, facts) for source, own in pairs]
             placed = [(roi, size) for (_, own), size in zip(pairs, sizes, strict=True) for roi in own]
@@ -188,13 +188,13 @@ class OutFrames:
     def _size(
         self, source: _Source, rois: Sequence[_Roi], facts: Mapping[MaskRef, MaskFacts | MasksDBError]
     ) -> Size | None:  # fmt: skip
-        found, limit = _size(source, rois, facts), self.engine.settings.pixel_limit
-        if found and found.width * found.height > limit:
+        size, limit = _size(source, rois, facts), self.engine.settings.pixel_limit
+        if size and size.width * size.height > limit:
             raise MasksDBError(
-                f"frame {source.frame_id!r}: {found.width} x {found.height} pixels, more than the limit of {limit:,}; "
+                f"frame {source.frame_id!r}: {size.width} x {size.height} pixels, more than the limit of {limit:,}; "
                 "raise it with MASKSDB_PIXEL_LIMIT"
             )
-        return found
+        return size
 
     def _rois(self, sources: Sequence[_Source]) -> dict[tuple[int, int], list[_Roi]]:
         parameters = {
@@ -205,22 +205,22 @@ class OutFrames:
         }
         with self.engine.reading() as cursor:
             table = cursor.sql(statement("exchange/export/written_regions"), params=parameters).to_arrow_table()
-        found: dict[tuple[int, int], list[_Roi]] = {}
+        rois: dict[tuple[int, int], list[_Roi]] = {}
         columns = [_float_lists(table[name]) if name == "poly" else table[name].to_pylist() for name in _Roi._fields]
         for values in zip(*columns, strict=True):
             roi = _Roi(*values)
-            found.setdefault((roi.frame_key, roi.source_index or 0), []).append(roi)
-        return found
+            rois.setdefault((roi.frame_key, roi.source_index or 0), []).append(roi)
+        return rois
 
     def _facts(self, rois: Iterable[_Roi]) -> dict[MaskRef, MaskFacts | MasksDBError]:
         refs = list(dict.fromkeys(ref for roi in rois if (ref := _ref(roi))))
         return dict(zip(refs, facts_cache.get(refs, self.engine.settings), strict=True))
 
     def _frame(
-        self, source: _Source, rois: Sequence[_Roi], size: Size | None, found: Sequence[Region | str | None]
+        self, source: _Source, rois: Sequence[_Roi], size: Size | None, regions: Sequence[Region | str | None]
     ) -> OutFrame:
         name = self.names[source.frame_key, source.source_index]
-        for roi, region in zip(rois, found, strict=True):
+        for roi, region in zip(rois, regions, strict=True):
             if isinstance(region, str):
                 label = ", ".join(roi.labels or []) or "unlabelled"
                 self.missing[name, roi.roi_index] = Missing(name, roi.roi_index, label, region)
@@ -234,7 +234,7 @@ class OutFrames:
             image_uri=source.source_uri,
             width=size.width if size else 0,
             height=size.height if size else 0,
-            regions=[region for region in found if isinstance(region, Region)],
+            regions=[region for region in regions if isinstance(region, Region)],
         )
 
     def _region(
@@ -244,25 +244,25 @@ class OutFrames:
         size: Size | None,
         own: _Shape | str | None,
     ) -> Region | str | None:
-        """The region of a ROI; or why it has none; or None where nothing is to be said."""
+        """The region of a ROI, or the reason why it has none; None where a value of the label mapping has no pixels."""
         labels = tuple(roi.labels or ())
         ref = _ref(roi)
         is_segment = roi.roi_index >= FIRST_SEGMENT
         if is_segment and labels == (BACKGROUND,):
             return None
-        found = facts.get(ref) if ref else None
-        if isinstance(found, MasksDBError):
-            return str(found)
+        mask = facts.get(ref) if ref else None
+        if isinstance(mask, MasksDBError):
+            return str(mask)
         selected = None
-        if found is not None and ref is not None:
-            tolerance = LOSSY_TOLERANCE if found.image.is_lossy else 0
+        if mask is not None and ref is not None:
+            tolerance = LOSSY_TOLERANCE if mask.image.is_lossy else 0
             try:
-                selected = select(found, roi.mask_value or (), tolerance, ref.uri)
+                selected = select(mask, roi.mask_value or (), tolerance, ref.uri)
             except MasksDBError as error:
                 return str(error)
             if not selected.any():
                 return None if is_segment else f"no pixel of its mask has the value {roi.mask_value}"
-            own_size = Size(found.regions.width, found.regions.height)
+            own_size = Size(mask.regions.width, mask.regions.height)
         elif isinstance(own, str):
             return own
         elif own is None:
@@ -270,8 +270,9 @@ class OutFrames:
         else:
             own_size = Size(roi.rle["size"][1], roi.rle["size"][0]) if roi.rle else size or Size(0, 0)
         if own_size != size:
-            sides = [f"{each.width} x {each.height}" for each in (own_size, size or Size(0, 0))]
-            return f"of {sides[0]} pixels on an image of {sides[1]}; it is never resized"
+            width, height = size or (0, 0)
+            sizes = f"{own_size.width} x {own_size.height} pixels on an image of {width} x {height}"
+            return f"of {sizes}; it is never resized"
         return Region(
             roi_index=roi.roi_index,
             roi_id=roi.roi_id,
@@ -284,14 +285,14 @@ class OutFrames:
             meta_text=roi.meta,
             height=own_size.height,
             width=own_size.width,
-            facts=found,
+            facts=mask,
             selected=selected,
             own_counts=None if selected is not None or not isinstance(own, _Shape) else own.counts,
             mask_uri=ref.uri if ref else None,
         )
 
     def rows(self, view: str) -> Any:
-        """The rows of a view that are of the version, as an Arrow reader; JSON as text."""
+        """The rows of the version in a view, as an Arrow reader; JSON columns are text."""
         query = "FROM query_table($view) WHERE version_id = $version_id"
         with self.engine.reading() as cursor:
             relation = cursor.sql(query, params={"view": view, "version_id": self.version_id})
@@ -312,52 +313,52 @@ class OutFrames:
 def _size(
     source: _Source, rois: Iterable[_Roi], facts: Mapping[MaskRef, MaskFacts | MasksDBError]
 ) -> Size | None:  # fmt: skip
-    """The size of an image: that of its masks, for the pixels decide; else as declared; else of its run lengths."""
+    """The size of an image: that of its masks, else the declared one, else that of its run lengths."""
     for roi in rois:
-        found = facts.get(ref) if (ref := _ref(roi)) else None
-        if isinstance(found, MaskFacts):
-            return Size(found.regions.width, found.regions.height)
+        mask = facts.get(ref) if (ref := _ref(roi)) else None
+        if isinstance(mask, MaskFacts):
+            return Size(mask.regions.width, mask.regions.height)
     if source.width and source.height:
         return Size(source.width, source.height)
     return next((Size(roi.rle["size"][1], roi.rle["size"][0]) for roi in rois if roi.rle), None)
 
 
 class _Shape(NamedTuple):
-    """A ROI's own geometry: its run lengths, or polygons that may not be filled yet."""
+    """The geometry of a ROI itself: run lengths, or polygons that are perhaps not filled yet."""
 
     counts: rle.Counts | None
     parts: list[npt.NDArray[np.float64]] | None
 
 
 def _shapes(rois: Sequence[tuple[_Roi, Size | None]], *, is_filled: bool) -> list[_Shape | str | None]:
-    """The geometry of ROIs that have their own, or what is wrong with it; all polygons are filled at once."""
-    found: list[_Shape | str | None] = [None] * len(rois)
+    """For each ROI its own geometry, None without one, or the fault in it; all polygons are filled in one call."""
+    shapes: list[_Shape | str | None] = [None] * len(rois)
     outlined: list[tuple[int, Any, Size]] = []
     for place, (roi, size) in enumerate(rois):
         try:
             if _ref(roi) is None and roi.rle is not None:
                 counts = rle.decode_counts(roi.rle["counts"])
                 rle.check_size(counts, *roi.rle["size"])
-                found[place] = _Shape(counts, None)
+                shapes[place] = _Shape(counts, None)
             elif _ref(roi) is None and roi.poly is not None:
                 if size is None:
-                    found[place] = "a polygon, and nothing says how large the image is"
+                    shapes[place] = "a polygon, and nothing says how large the image is"
                     continue
                 parts = polygons.split_parts(roi.poly)
-                found[place] = _Shape(None, parts)
+                shapes[place] = _Shape(None, parts)
                 outlined.append((place, parts, size))
         except MasksDBError as error:
-            found[place] = str(error)
+            shapes[place] = str(error)
     if is_filled:
         heights, widths = ([size[side] for _, _, size in outlined] for side in (1, 0))
         filled = polygons.rasterize([parts for _, parts, _ in outlined], heights, widths)
         for (place, parts, _), counts in zip(outlined, filled, strict=True):
-            found[place] = _Shape(counts, parts)
-    return found
+            shapes[place] = _Shape(counts, parts)
+    return shapes
 
 
 def _float_lists(column: Any) -> Iterator[npt.NDArray[np.float64] | None]:
-    """The lists of an Arrow column as arrays, None where there is none."""
+    """The lists of an Arrow column as arrays, None for NULL."""
     for chunk in column.chunks:
         values, offsets = chunk.values.to_numpy(zero_copy_only=False), chunk.offsets.to_numpy()
         for is_there, start, stop in zip(chunk.is_valid().to_pylist(), offsets[:-1], offsets[1:], strict=True):
@@ -369,7 +370,7 @@ def _ref(roi: _Roi) -> MaskRef | None:
 
 
 def _clean(text: str) -> str:
-    """A text as a relative path that any file system takes.
+    """A text as a relative path that any file system accepts.
 
     >>> _clean("a/../b:c ")
     'a/b_c'

@@ -1,4 +1,4 @@
-"""Records of all sources into the temporary table ``staged``, before any transaction."""
+"""Staging: the records of all sources go into the temporary table ``staged``, before any transaction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Union
 
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = 1_000_000_000
 """Bytes that DuckDB may use during an ingest before it spills beside the database file."""
 
+OnError = Literal["stop", "skip"]
+"""What an ingest does with a bad record: stop with the database unchanged, or keep it in ``rejects``."""
+
 Result = TypeVar("Result")
 
 
@@ -61,28 +64,64 @@ Source = Union[str, os.PathLike[str], Iterable[Mapping[str, Any]], FramesAt, "pa
 
 
 class Refused(NamedTuple):
-    """A record, or a whole file, that did not become frames."""
+    """A record, or a whole file, that did not become frames.
+
+    Attributes:
+        read_path: the file that was read, a key of the inputs.
+        error: the reason.
+        text: the record, where there is a single one.
+    """
 
     read_path: str
     error: IngestError
     text: str | None
 
 
-@dataclasses.dataclass
-class Staging:
-    """The records of one ingest.
+class Staged(NamedTuple):
+    """The result of staging, beside the records themselves in the temporary table ``staged``.
 
     Attributes:
-        cursor: where ``staged`` is.
-        on_error: what happens to what is refused.
+        on_error: what the ingest does with a bad record.
+        inputs: the files and streams, by the path that was read.
+        refused: the records and files that were refused while they were read.
+        mask_labels: the entries that the layouts declare for pixel values, by mask id.
+        notes: for a person to read.
+    """
+
+    on_error: OnError
+    inputs: Mapping[str, Input]
+    refused: Sequence[Refused]
+    mask_labels: Mapping[str, Sequence[Mapping[str, Any]]]
+    notes: Sequence[str]
+
+    def error(self, read_path: str, number: int, reason: str, json_path: str | None = None) -> IngestError:
+        """The error of a record, which is counted from 1 in its file."""
+        source = self.inputs[read_path]
+        if source.shape == "lines":
+            return IngestError(reason, source.path, line=number, json_path=json_path)
+        return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
+
+
+def run(cursor: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> duckdb.DuckDBPyConnection:
+    """Execute a statement of ``sql/exchange/ingest/``."""
+    return cursor.execute(statement(f"exchange/ingest/{name}"), parameters or None)
+
+
+@dataclasses.dataclass
+class Staging:
+    """The reading of the sources of one ingest.
+
+    Attributes:
+        cursor: the connection that gets the temporary tables.
+        on_error: what to do with a bad record.
         spool: a folder for copies of input files.
-        all_memory: DuckDB's own memory limit, for frames that are too large for ours.
-        settings: how masks are read, where a layout needs to look into them.
-        rasterize: the folder for mask files of ROIs that have only a geometry, if they are wanted.
-        inputs: the files, by where they are read.
-        refused: what did not become a record.
-        mask_labels: what the layouts say of values, lists of entries by mask id.
-        notes: what a person should know.
+        all_memory: DuckDB's own memory limit, for frames that do not fit into that of an ingest.
+        settings: how masks are read, where a layout has to open them.
+        rasterize: the folder for mask files of ROIs that have only a geometry; None writes none.
+        inputs: the files and streams, by the path that is read.
+        refused: the records and files refused so far.
+        mask_labels: the entries that the layouts declare for pixel values, by mask id.
+        notes: for a person to read.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -96,12 +135,8 @@ class Staging:
     mask_labels: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
 
-    def run(self, name: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
-        """Execute a statement of ``sql/exchange/ingest/``."""
-        return self.cursor.execute(statement(f"exchange/ingest/{name}"), parameters or None)
-
     def with_memory(self, work: Callable[[], Result], limit: int = MEMORY_LIMIT) -> Result:
-        """What ``work`` returns within a memory limit, done again with all memory where that is not enough."""
+        """The result of ``work`` under a memory limit; where that is not enough, it is done again with all memory."""
         try:
             self.cursor.execute(f"SET memory_limit = '{limit}B'")
             return work()
@@ -109,11 +144,11 @@ class Staging:
             self.cursor.execute(f"SET memory_limit = '{self.all_memory}'")
             return work()
 
-    def stage(self, sources: Iterable[Source], media_root: str | None, format: str) -> None:
-        """Parse all records."""
+    def stage(self, sources: Iterable[Source], media_root: str | None, format: str) -> Staged:
+        """Parse all records into the temporary table ``staged``."""
         for name in ("store/temp/json_columns", "store/temp/json_objects"):
             self.cursor.execute(statement(name))
-        self.run("staged")
+        run(self.cursor, "staged")
         for source in sources:
             if isinstance(source, str | os.PathLike):
                 self._stage_path(os.fspath(source), media_root, format)
@@ -121,6 +156,7 @@ class Staging:
                 self._stage_memory(source.frames, source.media_root, source.first_record)
             else:
                 self._stage_memory(source, media_root)
+        return Staged(self.on_error, self.inputs, self.refused, self.mask_labels, self.notes)
 
     def _stage_path(self, source: str, media_root: str | None, format: str) -> None:
         if format == FRAMES or source in ("", "-") or (format == AUTO and _holds_frames(source)):
@@ -128,15 +164,15 @@ class Staging:
                 raise UsageError(f"{source}: frames, whose masks are files already; rasterize is for other layouts")
             self._stage_files(source, media_root)
             return
-        found = recognise(source) if format == AUTO else [Recognised(Path(source), format, "", {})]
-        for each in found:
+        datasets = recognise(source) if format == AUTO else [Recognised(Path(source), format, "", {})]
+        for dataset in datasets:
             if format == AUTO:
-                others = "".join(f"; also {name} ({why})" for name, why in each.others.items())
-                told = f"{each.path}: taken for {each.format} ({each.why}){others}"
-                self.notes.append(f"{told}; --format chooses" if others else told)
-            # Of several datasets below one folder, each has its own frames.
-            prefix = f"{each.path.relative_to(source).as_posix()}/" if len(found) > 1 else ""
-            self._stage_layout(each, media_root, prefix)
+                others = "".join(f"; also {name} ({why})" for name, why in dataset.others.items())
+                note = f"{dataset.path}: taken for {dataset.format} ({dataset.why}){others}"
+                self.notes.append(f"{note}; --format chooses" if others else note)
+            # Two datasets below one folder may have the same frame ids.
+            prefix = f"{dataset.path.relative_to(source).as_posix()}/" if len(datasets) > 1 else ""
+            self._stage_layout(dataset, media_root, prefix)
 
     def _stage_layout(self, dataset: Recognised, media_root: str | None, prefix: str) -> None:
         from masksdb.formats.reading import Tree
@@ -172,38 +208,38 @@ class Staging:
                 yield rasterized
 
     def _stage_files(self, source: str, media_root: str | None) -> None:
-        for shape, group in itertools.groupby(self._opened(source, media_root), key=lambda each: each.shape):
+        for shape, group in itertools.groupby(self._opened(source, media_root), key=lambda file: file.shape):
             files = list(group)
-            self.run(f"records_{shape}")
+            run(self.cursor, f"records_{shape}")
             self._stage_group(files)
 
     def _opened(self, source: str, media_root: str | None) -> Iterator[Input]:
-        known = {each.stored_path for each in self.inputs.values()}
+        known = {file.stored_path for file in self.inputs.values()}
         for path in find_files(source):
             if os.path.abspath(path) in known:
                 continue
             try:
-                found = open_input(path, media_root, self.spool)
+                file = open_input(path, media_root, self.spool)
             except IngestError as error:
                 self._refuse_file(Input(path, os.path.abspath(path), "unread", media_root or ""), error)
                 continue
-            self.inputs[found.read_path] = found
-            yield found
+            self.inputs[file.read_path] = file
+            yield file
 
     def _stage_group(self, files: list[Input]) -> None:
-        for each in list(files):
-            if each.shape == "array" and not ends_as_array(each.read_path):
-                self._refuse_file(each, _broken(each))
-                files.remove(each)
+        for file in list(files):
+            if file.shape == "array" and not ends_as_array(file.read_path):
+                self._refuse_file(file, _broken(file))
+                files.remove(file)
         while files:
             try:
                 self._stage_readable(files)
                 return
             except duckdb.Error as error:
                 if "Invalid unicode" in str(error) and self.on_error == "skip":
-                    files = [self._without_invalid_utf8(each) for each in files]
+                    files = [self._without_invalid_utf8(file) for file in files]
                     continue
-                broken = next((each for each in files if each.read_path in str(error)), files[0])
+                broken = next((file for file in files if file.read_path in str(error)), files[0])
                 reason = _reading_error(error, broken)
                 if reason is None:
                     raise
@@ -212,16 +248,16 @@ class Staging:
 
     def _stage_readable(self, files: list[Input]) -> None:
         size = object_size(files)
-        paths = [glob_escape(each.read_path) for each in files]
-        # Of JSON that is not in lines DuckDB buffers a whole object several times over.
+        paths = [glob_escape(file.read_path) for file in files]
+        # DuckDB buffers a whole object of JSON that is not in lines several times over.
         limit = MEMORY_LIMIT if files[0].shape == "lines" else max(MEMORY_LIMIT, 8 * size)
-        self.with_memory(lambda: self.run("stage_records", paths=paths, object_size=size), limit)
+        self.with_memory(lambda: run(self.cursor, "stage_records", paths=paths, object_size=size), limit)
 
-    def _without_invalid_utf8(self, each: Input) -> Input:
+    def _without_invalid_utf8(self, file: Input) -> Input:
         copy = os.path.join(self.spool, f"{len(os.listdir(self.spool))}.json")
-        without_invalid_utf8(each.read_path, copy)
-        del self.inputs[each.read_path]
-        self.inputs[copy] = dataclasses.replace(each, read_path=copy)
+        without_invalid_utf8(file.read_path, copy)
+        del self.inputs[file.read_path]
+        self.inputs[copy] = dataclasses.replace(file, read_path=copy)
         return self.inputs[copy]
 
     def _refuse_file(self, file: Input, error: IngestError) -> None:
@@ -246,8 +282,8 @@ class Staging:
     def _stage_stream(self, key: str, stream: JsonStream | None, table: Any = None) -> None:
         self.cursor.register("memory_records", stream.batches() if stream else table)
         try:
-            self.run(f"records_{self.inputs[key].shape}")
-            self.run("stage_records", paths=[key], object_size=0)
+            run(self.cursor, f"records_{self.inputs[key].shape}")
+            run(self.cursor, "stage_records", paths=[key], object_size=0)
         except duckdb.Error:
             if stream and stream.raised:
                 raise stream.raised from None
@@ -258,18 +294,11 @@ class Staging:
             self.cursor.unregister("memory_records")
         self.refused.extend(Refused(key, error, None) for error in (stream.failures if stream else ()))
 
-    def error(self, read_path: str, number: int, reason: str, json_path: str | None = None) -> IngestError:
-        """The error of a record, which is counted from 1 in its file."""
-        source = self.inputs[read_path]
-        if source.shape == "lines":
-            return IngestError(reason, source.path, line=number, json_path=json_path)
-        return IngestError(reason, source.path, record=source.first_record + number - 1, json_path=json_path)
-
 
 def _holds_frames(source: str) -> bool:
-    """Whether a path is one of frames, or at least of no other layout."""
+    """Whether a path holds frames as JSON, or has none of the other layouts."""
     path = Path(source)
-    # What is no regular file can be read once only.
+    # A pipe can be read only once.
     if not (path.is_file() or path.is_dir()) or recognise_frames(path):
         return True
     try:
@@ -279,10 +308,10 @@ def _holds_frames(source: str) -> bool:
 
 
 def _reading_error(error: duckdb.Error, file: Input) -> IngestError | None:
-    """DuckDB's error in reading this file, as one that names the file and the place in it; None for other errors."""
+    """DuckDB's error about this file as one that names the file and the place in it; None for other errors."""
     text = str(error)
-    found = re.search(r"CSV Error on Line: (\d+)", text)
-    line = int(found[1]) if found else None
+    match = re.search(r"CSV Error on Line: (\d+)", text)
+    line = int(match[1]) if match else None
     if "Invalid unicode" in text or "not valid UTF8" in text:
         return IngestError("not UTF-8 text", file.path, line=line)
     if "aximum line size" in text or "max_line_size" in text:
@@ -303,7 +332,3 @@ def _reading_error(error: duckdb.Error, file: Input) -> IngestError | None:
 def _broken(file: Input) -> IngestError:
     record, line, reason = broken_place(file.read_path)
     return IngestError(f"{reason} (line {line})", file.path, record=record)
-
-
-OnError = Literal["stop", "skip"]
-"""What an ingest does with a bad record: stop with the database unchanged, or keep it in ``rejects``."""

@@ -1,5 +1,5 @@
 -- One row per source of the frames visible in version $version_id, in order: frame_key, frame_id, id_given, context_id (as
--- given), timestamp, meta, source_index, source_id, source_uri (resolved), width, height, source_count.
+-- ingested), timestamp, meta, source_index, source_id, source_uri (resolved), width, height, source_count.
 SELECT
     frames.frame_key,
     frames.frame_id,

@@ -1,4 +1,4 @@
--- One row per mask id in which ROIs of version $version_id live: mask_id, rois.
+-- One row per id of the masks in which ROIs of version $version_id lie: mask_id, rois (how many).
 SELECT mask_id, count(*) AS rois
 FROM mask_rois
 WHERE version_id = $version_id AND mask_value IS NOT NULL AND mask_id IS NOT NULL

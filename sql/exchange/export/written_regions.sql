@@ -1,6 +1,6 @@
 -- One row per region that an export of version $version_id writes for the frames $frame_keys: frame_key, source_index,
--- roi_index, roi_id, labels, mask_id, mask, mask_value, rle, poly, is_crowd, is_ignored, meta. Regions are ROIs in the masks
--- $mask_ids (NULL: all) or with a geometry of their own; with $segments also the values that mask_labels declare for masks.
+-- roi_index, roi_id, labels, mask_id, mask, mask_value, rle, poly, is_crowd, is_ignored, meta. Regions are the ROIs in
+-- the masks $mask_ids (NULL: all) or with a geometry of their own; with $segments also the values that mask_labels declare.
 SELECT
     mask_rois.frame_key,
     mask_rois.source_index,

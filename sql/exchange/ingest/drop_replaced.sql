@@ -1,4 +1,4 @@
--- The frames that version $version_id itself held and now holds in another form.
+-- Mark for deletion the frames saved in version $version_id itself that this ingest updates.
 INSERT INTO dropped_frames
 SELECT current_frame_key
 FROM incoming

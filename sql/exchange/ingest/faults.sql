@@ -1,6 +1,6 @@
--- Temporary table, one row per fault in the frames from $first_frame_key on: frame_key, json_path, the JSON found there, what was
--- expected. A value that its column did not accept is in extra while the column is NULL; a JSON null never is a
--- fault. found is NULL where a name or key, not a value, is at fault: then expected says all.
+-- Temporary table, one row per fault in the frames from $first_frame_key on: frame_key, json_path, found (the JSON there) and
+-- expected. A value that its column does not accept is in extra while the column is NULL; a JSON null is never a fault.
+-- found is NULL where a name or key is at fault and not a value: then expected alone is the message.
 CREATE OR REPLACE TEMP TABLE faults AS
 WITH rules AS (
     SELECT
@@ -130,7 +130,7 @@ verbatim AS (
     UNION ALL
     SELECT frame_key, 'rois[{}]', roi_index, 0, extra FROM rois WHERE frame_key >= $first_frame_key
 ),
--- A few sets of keys recur in all frames: only one object of each set is looked into. Of all JSON texts only those of
+-- A few sets of keys recur in all frames, so only one object of each set is checked. Of all JSON texts only those of
 -- arrays and objects (and true, false, null) sort after '['.
 key_sets AS (
     SELECT hash(json_keys(json_value), json_keys(json_value, '$..*')) AS key_set, any_value(json_value) AS json_value

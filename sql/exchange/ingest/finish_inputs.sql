@@ -1,4 +1,4 @@
--- Inputs that brought neither a frame nor a reject leave no row; the others get the hash of their frames' hashes.
+-- Inputs with neither a new frame nor a reject are deleted; the others get the hash of their frames' hashes.
 DELETE FROM inputs
 WHERE input_id IN (SELECT input_id FROM read_files)
     AND input_id NOT IN (SELECT input_id FROM incoming WHERE outcome <> 'unchanged')

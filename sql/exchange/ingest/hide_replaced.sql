@@ -1,4 +1,4 @@
--- The inherited frames that version $version_id now holds in a form of its own.
+-- Mark the inherited frames that this ingest updates: version $version_id now has its own.
 INSERT INTO hidden_frames
 SELECT current_frame_key
 FROM incoming

@@ -1,6 +1,7 @@
--- One row per staged frame with what becomes of it in version $version_id: outcome is 'new', 'updated' (also where only
--- its media_root is another, if that was given) or 'unchanged'; current_* tell of the visible frame of that id. A frame without an id is known by its context,
--- timestamp, source URIs and its place among the frames of this ingest that have the same three.
+-- One row per staged frame with its outcome in version $version_id: 'new', 'updated' or 'unchanged'. A frame is also updated
+-- where the user named a media_root that differs from the present one. current_* are of the visible frame with the same id.
+-- A frame without an id is identified by its context, timestamp, source URIs and its place among the frames of this ingest
+-- that have the same three.
 CREATE OR REPLACE TEMP TABLE incoming AS
 WITH identified AS (
     SELECT rowid AS record, path, content_hash, frame_id, true AS id_given

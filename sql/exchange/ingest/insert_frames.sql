@@ -1,4 +1,4 @@
--- The frames that are new or updated.
+-- Insert one row per new or updated frame.
 INSERT INTO frames
 SELECT
     incoming.frame_key,

@@ -1,4 +1,4 @@
--- The masks of the frames that are new or updated.
+-- Insert one row per mask of the new and updated frames.
 INSERT INTO masks
 WITH source_objects AS (
     SELECT

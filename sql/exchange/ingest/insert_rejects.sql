@@ -1,4 +1,4 @@
--- The records that this ingest refused, given as lists of equal length.
+-- Insert one row per record that this ingest refused, bound as lists of equal length.
 INSERT INTO rejects
 SELECT
     read_files.input_id,

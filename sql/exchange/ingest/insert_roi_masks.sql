@@ -1,5 +1,5 @@
--- The masks that the ROIs of frames from $first_frame_key on live in. Per ROI and source the first rule with a
--- match counts: the ROI's mask id, a label that is a mask id, the only mask of the source, none.
+-- Insert one row per ROI, source and matching mask of the frames from $first_frame_key on. For each ROI and source the first
+-- rule with a match holds: the ROI's mask id, a label that is a mask id, the only mask of the source, none.
 INSERT INTO roi_masks
 WITH source_masks AS (
     SELECT

@@ -1,4 +1,4 @@
--- The ROIs of the frames that are new or updated.
+-- Insert one row per ROI of the new and updated frames.
 INSERT INTO rois
 WITH objects AS (
     SELECT
@@ -38,7 +38,7 @@ cast_values AS (
         END AS rle
     FROM parsed
 ),
--- What the columns do not accept is NULL from here on, and so kept in extra, where faults.sql looks.
+-- A value that its column does not accept is NULL from here on, so that extra keeps it; faults.sql checks extra.
 typed AS (
     SELECT
         * EXCLUDE (mask_value, confidence, poly, rle),

@@ -1,4 +1,4 @@
--- The sources of the frames that are new or updated.
+-- Insert one row per source of the new and updated frames.
 INSERT INTO sources
 WITH objects AS (
     SELECT

@@ -1,5 +1,5 @@
--- One row per element of the array `frames` of the JSON object in each of the given files. An object without one, or
--- with a frame's keys beside it, is one row that stands for that fault.
+-- One row per element of the array `frames` of the JSON object in each of the files paths: path, record. An object without
+-- such an array, or with the keys of a frame beside it, is one row that stands for that fault.
 CREATE OR REPLACE TEMP MACRO input_records(paths, object_size) AS TABLE
 SELECT path, coalesce(record, 'null') AS record
 FROM (

@@ -1,4 +1,4 @@
--- One row per line of the given files of JSON lines. These four control characters in a row stand in no text.
+-- One row per line of the files paths of JSON lines: path, record. No text has these four control characters in a row.
 CREATE OR REPLACE TEMP MACRO input_records(paths, object_size) AS TABLE
 SELECT filename AS path, line AS record
 FROM read_csv(

@@ -1,4 +1,4 @@
--- One row per frame whose id an earlier record of this ingest has too: record, frame_key, frame_id, first_record.
+-- One row per frame with the id of an earlier record of this ingest: record, frame_key, frame_id, first_record.
 SELECT record, frame_key, frame_id, first_record
 FROM (
     SELECT record, frame_key, frame_id, min(record) OVER (PARTITION BY frame_id) AS first_record

@@ -1,5 +1,5 @@
--- One row per record that the macro input_records reads from $paths, in the order of the files; $object_size bounds one
--- record (in bytes).
+-- Insert one row per record that the macro input_records reads from $paths, in the order of the files. $object_size is the
+-- largest size of a record in bytes.
 INSERT INTO staged
 WITH parsed AS (
     SELECT

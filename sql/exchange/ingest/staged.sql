@@ -1,5 +1,5 @@
--- One row per input record, in order: rowid counts them (a window function would cost the second core). Blank
--- lines are kept so that record numbers stay line numbers; broken is the text of a record that is not a frame.
+-- Temporary table, one row per input record, in order: rowid numbers them (a window function would use one core only).
+-- Blank lines have a row, so that record numbers are line numbers. broken is the text of a record that is not a frame.
 CREATE OR REPLACE TEMP TABLE staged (
     path VARCHAR,
     broken VARCHAR,
