@@ -7,7 +7,7 @@ TOOLS := $(VENV)/tools
 
 .PHONY: demo test test-all bench lint types docs wheel clean
 
-demo: $(INSTALLED)  ## ingest the fixtures, ask questions in SQL, set labels, export, draw a picture
+demo: $(INSTALLED)  ## ingest the example frames, query them, set labels, draw an overlay, export
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
 
 test: $(INSTALLED)  ## all tests

@@ -1,4 +1,4 @@
-"""Frames as JSON: which files hold them, in which of four shapes, and what is wrong with a file that cannot be read.
+"""Frames as JSON, in files of four shapes, and what is wrong with a file that cannot be read.
 
 A file holds JSON lines, one array, one object per frame, or one object whose ``frames`` is an array. Compressed files
 and pipes are copied first, so that a broken or truncated one is refused before anything is read. The reading itself is

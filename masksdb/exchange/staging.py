@@ -323,7 +323,7 @@ def _reading_error(error: duckdb.Error, file: Input) -> IngestError | None:
     if "recursion depth" in text:
         return IngestError("nested deeper than 128 levels", file.path)
     if "duplicate" in text.lower() and "auto_detect" in text:
-        return IngestError("the key 'frames' stands there twice", file.path)
+        return IngestError("the key 'frames' occurs twice", file.path)
     if "Malformed JSON" in text or "JSON array" in text:
         return _broken(file)
     return None

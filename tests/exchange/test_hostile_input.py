@@ -50,7 +50,7 @@ def test_a_compressed_file_that_is_cut_off_is_refused_whole(
 
 
 @pytest.mark.parametrize("place", [-8, -4])
-def test_the_checksum_and_length_of_gzip_are_looked_at(
+def test_the_checksum_and_length_of_gzip_are_checked(
     db: masksdb.Database, write: Callable[..., str], place: int
 ) -> None:
     content = bytearray(gzip.compress(MANY.encode()))
@@ -59,7 +59,7 @@ def test_the_checksum_and_length_of_gzip_are_looked_at(
         db.ingest(write("f.jsonl.gz", bytes(content)), dataset="d")
 
 
-def test_what_is_compressed_is_known_by_its_content(db: masksdb.Database, write: Callable[..., str]) -> None:
+def test_compression_is_recognised_by_content(db: masksdb.Database, write: Callable[..., str]) -> None:
     assert db.ingest(write("a.jsonl", gzip.compress(MANY.encode())), dataset="d").new == 20_000
     assert db.ingest(write("b.JSONL.ZST", zstd(MANY)), dataset="d").unchanged == 20_000
 
@@ -106,7 +106,7 @@ def test_a_frame_written_over_lines_is_exported_on_one(
     assert exported(db, "d", None, tmp_path) == [{"id": 313, "note": "x\ny"}]
 
 
-def test_skip_goes_on_past_files_that_are_none(
+def test_skip_goes_on_past_files_that_hold_no_frames(
     run: Callable[..., Outcome], db_path: str, tmp_path: Path, write: Callable[..., str]
 ) -> None:
     write("in/1.jsonl", [{"id": "a"}])
@@ -122,13 +122,13 @@ def test_skip_goes_on_past_files_that_are_none(
         assert all(reason.endswith("nothing of this file was read") for _, reason in rows)
 
 
-def test_skip_keeps_frames_beside_those_that_json_cannot_hold(db: masksdb.Database) -> None:
+def test_skip_keeps_the_frames_that_json_can_represent(db: masksdb.Database) -> None:
     frames = [{"id": "a"}, {"id": "b", "x": float("nan")}, {"id": "c", "x": {1, 2}}, {"id": "d"}]
     report = db.ingest(frames, dataset="d", on_error="skip")
     assert (report.new, [error.record for error in report.errors]) == (2, [1, 2])
 
 
-def test_what_an_iterable_raises_arrives_as_it_is(db: masksdb.Database) -> None:
+def test_an_exception_of_an_iterable_is_raised_unchanged(db: masksdb.Database) -> None:
     class OwnError(Exception):
         pass
 
@@ -150,17 +150,17 @@ def test_what_an_iterable_raises_arrives_as_it_is(db: masksdb.Database) -> None:
         ("", "an empty path"),
     ],
 )
-def test_sources_that_are_none_are_refused_in_words(db: masksdb.Database, source: Any, says: str) -> None:
+def test_wrong_types_of_sources_are_refused_in_words(db: masksdb.Database, source: Any, says: str) -> None:
     with pytest.raises(masksdb.IngestError, match=says):
         db.ingest(source, dataset="d")
 
 
-def test_a_typing_mistake_in_on_error_is_no_skip(db: masksdb.Database) -> None:
+def test_an_unknown_value_of_on_error_is_refused(db: masksdb.Database) -> None:
     with pytest.raises(masksdb.UsageError, match="on_error='raise': not known"):
         db.ingest([{"id": "a"}], dataset="d", on_error="raise")  # type: ignore[arg-type]  # on purpose
 
 
-def test_the_fault_that_is_told_is_the_cause(db: masksdb.Database) -> None:
+def test_the_reported_fault_is_the_cause(db: masksdb.Database) -> None:
     frame = {"id": "x", "sources": [{"id": True}], "rois": [{"sources": ["front"]}]}
     with pytest.raises(masksdb.IngestError, match=r"sources\[0\]\.id: found true"):
         db.ingest([frame], dataset="d")
@@ -177,7 +177,7 @@ def test_a_negative_width_is_refused(db: masksdb.Database) -> None:
         db.ingest([{"id": "a", "sources": [{"width": -4}]}], dataset="d")
 
 
-def test_a_media_root_that_is_given_anew_holds(db: masksdb.Database, write: Callable[..., str]) -> None:
+def test_a_new_media_root_replaces_the_old_one(db: masksdb.Database, write: Callable[..., str]) -> None:
     path = write("f.jsonl", [{"id": "a", "sources": [{"masks": [{"id": "m", "uri": "m.png"}]}]}])
 
     def uri() -> Any:
@@ -206,7 +206,7 @@ def test_a_media_root_that_is_given_anew_holds(db: masksdb.Database, write: Call
         ("yolo-seg", "images/a.png", "labels/a.txt"),
     ],
 )
-def test_a_pipe_among_the_files_of_a_dataset_is_told_and_not_waited_for(
+def test_a_pipe_among_the_files_of_a_dataset_is_an_error_without_waiting(
     tmp_path: Path, layout: str, masks: str, name: str
 ) -> None:
     save(tmp_path / "d" / masks, [[0, 7]])
@@ -215,14 +215,14 @@ def test_a_pipe_among_the_files_of_a_dataset_is_told_and_not_waited_for(
     os.mkfifo(pipe)
     paths = str(tmp_path / "t.duckdb"), str(tmp_path / "d")
     command = [sys.executable, "-m", "masksdb.cli", "ingest", *paths, "--dataset", "d"]
-    found = [
-        subprocess.run([*command, "--format", each], capture_output=True, text=True, timeout=60, check=False)
-        for each in ("auto", layout)
+    outcomes = [
+        subprocess.run([*command, "--format", name], capture_output=True, text=True, timeout=60, check=False)
+        for name in ("auto", layout)
     ]
-    assert not any("OSError" in each.stderr for each in found)
-    assert found[1].returncode == 1
-    assert str(pipe) in found[1].stderr
-    assert "not a file" in found[1].stderr
+    assert not any("OSError" in outcome.stderr for outcome in outcomes)
+    assert outcomes[1].returncode == 1
+    assert str(pipe) in outcomes[1].stderr
+    assert "not a file" in outcomes[1].stderr
 
 
 @pytest.mark.parametrize("name", ["training/images/loop", "images/loop", "loop", "training/image_02/loop"])

@@ -91,7 +91,7 @@ TEXTS: dict[str, tuple[bytes, str]] = {
     "a control character": (b'{"id": "x\x01"}', "not valid JSON: Invalid control character at column"),
     "a lone surrogate": (b'{"id": "x\\ud800"}', "the lone surrogate \\ud800 in a string, which is not Unicode"),
     "not UTF-8": (b'{"id": "\xff"}', "not UTF-8 text"),
-    "a duplicate key": (b'{"id": "x", "id": "y"}', "each key once, but a key stands there twice"),
+    "a duplicate key": (b'{"id": "x", "id": "y"}', "each key once, but one occurs twice"),
     "a duplicate key in meta": (b'{"id": "x", "meta": {"a": [{"k": 1, "k": 2}]}}', "meta: expected each key once"),
     "a duplicate key in a mask": (b'{"id": "x", "rois": [{"mask": {"id": 1, "id": 1}}]}', "expected each key once"),
     "a duplicate unknown key": (b'{"id": "x", "sources": [{"q": 1, "q": 1}]}', "expected each key once"),
@@ -276,7 +276,7 @@ def test_python_frames_are_refused_with_their_index(db: masksdb.Database, frames
     assert db.sql("SELECT count(*) FROM frames").fetchall() == [(0,)]
 
 
-def test_an_ingest_error_tells_its_parts(db: masksdb.Database, write: Callable[..., str]) -> None:
+def test_an_ingest_error_has_its_parts_as_attributes(db: masksdb.Database, write: Callable[..., str]) -> None:
     path = write("f.jsonl", [GOOD, frame(mask={"value": "red"})])
     with pytest.raises(masksdb.IngestError) as raised:
         db.ingest(path, dataset="d")

@@ -134,7 +134,7 @@ def test_absolute_uris_are_left_alone(db: masksdb.Database, uri: str) -> None:
     assert db.sql("SELECT mask_uri FROM frame_masks").fetchall() == [(uri,)]
 
 
-def test_a_media_root_may_be_given(db: masksdb.Database, write: Callable[..., str]) -> None:
+def test_a_media_root_replaces_the_folder_of_the_file(db: masksdb.Database, write: Callable[..., str]) -> None:
     db.ingest(write("f.jsonl", FRAMES), dataset="d", media_root="s3://bucket/masks")
     assert db.sql("SELECT mask_uri FROM frame_masks").fetchall() == [("s3://bucket/masks/m/a.png",)]
 
@@ -164,7 +164,7 @@ def test_a_report_counts_new_updated_and_unchanged(db: masksdb.Database, tmp_pat
         assert db.sql(orphans).fetchall() == [(0,)], table
 
 
-def test_frames_alike_but_for_their_ordinal_are_told_apart(db: masksdb.Database) -> None:
+def test_equal_frames_without_ids_get_different_ids(db: masksdb.Database) -> None:
     frames = [{"timestamp": 1, "meta": {"n": n}} for n in range(3)]
     assert db.ingest(frames, dataset="d").new == 3
     assert db.ingest(frames, dataset="d").unchanged == 3

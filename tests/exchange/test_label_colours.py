@@ -46,8 +46,8 @@ def in_voc(out: Path, labels: list[str]) -> Colours:
 
 def in_label_map(out: Path, labels: list[str]) -> Colours:
     rows = [line.split(":") for line in (out / "labelmap.txt").read_text().splitlines()[1:]]
-    found = {label: tuple(map(int, colour.split(","))) for label, colour, *_ in rows}
-    return {label: found[label] for label in labels}
+    colours = {label: tuple(map(int, colour.split(","))) for label, colour, *_ in rows}
+    return {label: colours[label] for label in labels}
 
 
 def in_folder(out: Path, labels: list[str]) -> Colours:
@@ -57,8 +57,8 @@ def in_folder(out: Path, labels: list[str]) -> Colours:
 
 def in_categories(out: Path, labels: list[str]) -> Colours:
     document = json.loads((out / "annotations/panoptic_default.json").read_text())
-    found = {each["name"]: tuple(each["color"]) for each in document["categories"]}
-    return {label: found[label] for label in labels}
+    colours = {category["name"]: tuple(category["color"]) for category in document["categories"]}
+    return {label: colours[label] for label in labels}
 
 
 def in_cityscapes(out: Path, labels: list[str]) -> Colours:
@@ -134,8 +134,8 @@ def test_labels_are_in_the_order_of_the_mapping_and_then_by_name(db: masksdb.Dat
         {"value": [8], "labels": ["car"], "ignore": True, "color": "#010203"},
     ]
     db.version("d").set_metadata({"mask_labels": {"m": entries}})
-    found = version_labels(db.connection, db.version("d").version_id)
-    assert [(label.name, label.number, label.is_ignored) for label in found] == [
+    in_order = version_labels(db.connection, db.version("d").version_id)
+    assert [(label.name, label.number, label.is_ignored) for label in in_order] == [
         ("sky, cloud", 7, False),
         ("car", 8, True),
         ("ant", None, False),

@@ -44,8 +44,8 @@ def test_coco_panoptic_goes_in_and_out(db: masksdb.Database, tmp_path: Path, rea
     for _, uri, value in rows:
         if uri not in colours:
             with Image.open(uri) as image:
-                found = image.convert("RGB").getcolors(1 << 24) or []
-            colours[uri] = {colour for _, colour in found if isinstance(colour, tuple)}
+                counted = image.convert("RGB").getcolors(1 << 24) or []
+            colours[uri] = {colour for _, colour in counted if isinstance(colour, tuple)}
         assert tuple(value) in colours[uri], "the ROI's value is in the mask it resolved to"
     crowds = db.sql("SELECT count(*) FROM rois WHERE is_crowd").fetchall()[0][0]
     assert crowds == sum(roi["is_crowd"] for frame in frames for roi in frame["rois"])

@@ -173,7 +173,7 @@ FROM (
 LEFT JOIN sources USING (frame_key)
 GROUP BY rois.frame_key, rois.roi_index
 UNION ALL
-SELECT frame_key, format(place, owner_index, mask_index), NULL, 'each key once, but a key stands there twice'
+SELECT frame_key, format(place, owner_index, mask_index), NULL, 'each key once, but one occurs twice'
 FROM verbatim
 JOIN repeating_key_sets ON key_set = hash(json_keys(json_value), json_keys(json_value, '$..*'))
 UNION ALL
