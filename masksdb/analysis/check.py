@@ -16,7 +16,7 @@ from masksdb.analysis.analyze import analyze
 from masksdb.analysis.compare import compare_masks
 from masksdb.analysis.settings import SEVERITIES, Severity
 from masksdb.errors import MasksDBError, UsageError
-from masksdb.pixels.headers import Known, changed_headers
+from masksdb.pixels.headers import KnownFile, changed_headers
 from masksdb.store.engine import Engine
 from masksdb.store.migrations import put_finding_views
 from masksdb.store.script import without_end
@@ -102,7 +102,7 @@ def check(
             find_dataset(cursor, dataset)
         scope = {"dataset": dataset, "version_id": version_id}
         ids = [row[0] for row in cursor.execute(statement("analysis/check/scope_versions"), scope).fetchall()]
-        images = [Known(*row) for row in cursor.execute(statement("analysis/check/scope_images"), scope).fetchall()]
+        images = [KnownFile(*row) for row in cursor.execute(statement("analysis/check/scope_images"), scope).fetchall()]
     _read_headers(engine, images)
     _find_altered(engine, ids)
     with engine.reading() as cursor:
@@ -118,7 +118,7 @@ def _set(engine: Engine, settings: Mapping[str, object]) -> None:
             cursor.execute(statement("analysis/check/update_settings"), settings)
 
 
-def _read_headers(engine: Engine, images: Sequence[Known]) -> None:
+def _read_headers(engine: Engine, images: Sequence[KnownFile]) -> None:
     for headers in changed_headers(images, engine.settings.prefixes, FILES_AT_ONCE):
         if headers:
             with engine.transaction() as cursor:

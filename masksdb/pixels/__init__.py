@@ -1,1 +1,7 @@
-"""Masks without a database: files to pixels, pixels to regions, and the SQL functions over them."""
+"""Masks without a database.
+
+``media``, ``read``, ``png``, ``decode``, ``video`` and ``headers`` turn files into pixels. ``masks`` and ``regions``
+turn pixels into the distinct values of a mask with their colours, areas and runs, which ``mask_cache`` keeps.
+``selection``, ``rle``, ``polygons``, ``outlines`` and ``components`` compute regions; ``painting`` puts them over
+each other. ``functions`` are the SQL functions over all of this.
+"""

@@ -1,4 +1,4 @@
-"""The parts and the holes of a region, and what becomes of them when the region is changed."""
+"""The connected parts and the holes of a region, and what a change of the region does to them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Labels = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.int64]
 
 
-class Change(NamedTuple):
-    """What became of a region.
+class RegionChange(NamedTuple):
+    """The difference between a region and what it was before.
 
     Attributes:
-        gained: pixels that it has now and did not have.
-        lost: pixels that it had.
-        holes_filled: holes all of whose pixels it has now.
-        parts_dropped: parts, pixels that touch at a corner being together, of which it has no pixel any more.
+        gained: pixels that were added.
+        lost: pixels that were removed.
+        holes_filled: holes that were filled completely.
+        parts_dropped: parts (pixels that touch at a corner are one part) that were removed completely.
     """
 
     gained: int
@@ -31,15 +31,15 @@ class Change(NamedTuple):
 
 
 def components(pixels: Flags, connectivity: Literal[4, 8]) -> tuple[Labels, int]:
-    """Which of its parts each pixel of a region belongs to.
+    """The connected parts of a region.
 
     Args:
         pixels: shape (height, width), bool.
-        connectivity: 4, or 8 where pixels that touch at a corner are together.
+        connectivity: 4, or 8 if pixels that touch at a corner are connected.
 
     Returns:
-        Shape (height, width), int32: 0 outside, the parts from 1 on in the order of their first pixels, row by row; and
-        how many parts there are.
+        The number of the part of every pixel, shape (height, width), int32: 0 outside, the parts from 1 on in the order
+        of their first pixels, row by row; and how many parts there are.
 
     >>> components(np.array([[True, False, True], [True, False, False]]), 4)[0].tolist()
     [[1, 0, 2], [1, 0, 0]]
@@ -65,7 +65,7 @@ def components(pixels: Flags, connectivity: Literal[4, 8]) -> tuple[Labels, int]
 
 
 def _roots(count: int, left: Integers, right: Integers) -> Integers:
-    """For each of some nodes the lowest one that it is connected to, given pairs of neighbours."""
+    """For each of ``count`` nodes the lowest one that it is connected to by pairs of neighbours."""
     roots = np.arange(count)
     while len(left):
         low, high = np.minimum(left, right), np.maximum(left, right)
@@ -79,27 +79,27 @@ def _roots(count: int, left: Integers, right: Integers) -> Integers:
 
 
 def holes(pixels: Flags) -> tuple[Labels, int]:
-    """The holes of a region: parts of what is outside of it, not together across corners, that do not touch the border.
+    """The holes of a region: parts of its outside, connected by edges, that do not touch the border.
 
     Returns:
-        As components does.
+        The number of the hole of every pixel, and how many holes there are, as :func:`components` returns them.
     """
-    # All that touches the border is one part with a frame around it, the first.
+    # With a frame around the image everything that touches the border is one part, the first.
     labels, count = components(np.pad(~pixels, 1, constant_values=True), 4)
-    found: Labels = np.maximum(labels[1:-1, 1:-1] - 1, 0)
-    return found, count - 1
+    numbers: Labels = np.maximum(labels[1:-1, 1:-1] - 1, 0)
+    return numbers, count - 1
 
 
-def compare(before: Flags, after: Flags) -> Change:
-    """What became of a region.
+def compare(before: Flags, after: Flags) -> RegionChange:
+    """The difference between two states of a region.
 
     Args:
         before: shape (height, width), bool.
-        after: likewise.
+        after: shape (height, width), bool.
     """
     changed = before != after
     if not changed.any():
-        return Change(0, 0, 0, 0)
+        return RegionChange(0, 0, 0, 0)
     either = before | after
     rows, columns = np.flatnonzero(either.any(axis=1)), np.flatnonzero(either.any(axis=0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
@@ -107,7 +107,7 @@ def compare(before: Flags, after: Flags) -> Change:
     gained, lost = int((changed & after).sum()), int((changed & before).sum())
     holes_filled = _unmarked(*holes(before), ~after) if gained else 0
     parts_dropped = _unmarked(*components(before, 8), after) if lost else 0
-    return Change(gained, lost, holes_filled, parts_dropped)
+    return RegionChange(gained, lost, holes_filled, parts_dropped)
 
 
 def _unmarked(labels: Labels, count: int, marked: Flags) -> int:

@@ -1,4 +1,4 @@
-"""Bytes to pixels as stored, and what their values are as colours.
+"""The bytes of a file to the pixels as stored, with the colours of a palette.
 
 Content decides the format, not the name. PNG files go to :mod:`masksdb.pixels.png`, other stills to imageio, videos to
 :mod:`masksdb.pixels.video`. Nothing is rotated, scaled or converted on the way; palettes stay indexes
@@ -25,17 +25,17 @@ _MODES = {png.GREY: "grey", png.RGB: "rgb", png.PALETTE: "palette", png.GREY_ALP
 _CHANNEL_MODES = {1: "grey", 2: "grey_alpha", 3: "rgb", 4: "rgba"}
 
 _ORIENTATION = 0x0112
-"""The EXIF tag that says how to turn a picture to show it upright."""
+"""The EXIF tag that says how to turn an image for display."""
 
 _LOSSY_FORMATS = ("JPEG", "JPEG2000", "AVIF", "HEIF", "MPO")
 
 _JPEG_MODES = {"RGB": "rgb", "L": "mono"}
-"""What kornia-rs calls the modes in which it decodes JPEG."""
+"""The names of kornia-rs for the modes in which it decodes JPEG."""
 
 _KEPT_BYTES = 1 << 24
 
-# glibc learns from the largest block freed so far how much memory to keep for the next one: else it gives that of each
-# mask back to the kernel, and page faults take as long as decoding. No page of this block is ever touched.
+# glibc learns from the largest block freed so far how much memory to keep for the next one: else it returns the memory
+# of every mask to the kernel, and page faults take as long as decoding. No page of this block is ever touched.
 np.empty(_KEPT_BYTES, np.uint8)
 
 
@@ -44,12 +44,12 @@ def decode_image(data: bytes, uri: str, *, pixel_limit: int, is_beside: bool = F
 
     Args:
         data: the content of the file.
-        uri: what errors call it.
-        pixel_limit: how many pixels it may have; more are refused before they are decoded.
-        is_beside: whether another thread decodes just now, too.
+        uri: the name of the file in errors.
+        pixel_limit: the most pixels that are decoded; a larger image is refused by its header.
+        is_beside: whether another thread decodes at the same time.
 
     Raises:
-        MaskDecodeError: the file is damaged, too large, or no image.
+        MaskDecodeError: the file is damaged, too large, or not an image.
     """
     if not data:
         raise MaskDecodeError(uri, "empty; expected an image")
@@ -85,7 +85,7 @@ def _png_image(samples: Samples, header: png.PngHeader) -> MaskImage:
 
 
 def _from_pillow_interlaced(data: bytes, header: png.PngHeader) -> MaskImage:
-    """Packed pixels in seven passes, which Pillow decodes and spreads to 8 bits: taken back, which loses nothing."""
+    """Packed pixels in seven passes: Pillow decodes them and spreads them to 8 bits, which is undone without loss."""
     from PIL import Image
 
     png.check_pixels(data)
@@ -101,14 +101,14 @@ def _from_pillow_interlaced(data: bytes, header: png.PngHeader) -> MaskImage:
 
 @lru_cache(maxsize=256)
 def _palette(colours: bytes, alpha: bytes) -> npt.NDArray[np.uint8]:
-    """A palette of 256 colours, opaque black where there is none. Many files of a dataset share one."""
-    found = np.zeros((256, 4), np.uint8)
-    found[:, 3] = 255
+    """A palette of 256 colours, opaque black beyond those of the file. Many files of a dataset share one palette."""
+    palette = np.zeros((256, 4), np.uint8)
+    palette[:, 3] = 255
     count = min(len(colours) // 3, 256)
-    found[:count, :3] = np.frombuffer(colours[: 3 * count], np.uint8).reshape(-1, 3)
-    found[: len(alpha[:256]), 3] = np.frombuffer(alpha[:256], np.uint8)
-    found.flags.writeable = False
-    return found
+    palette[:count, :3] = np.frombuffer(colours[: 3 * count], np.uint8).reshape(-1, 3)
+    palette[: len(alpha[:256]), 3] = np.frombuffer(alpha[:256], np.uint8)
+    palette.flags.writeable = False
+    return palette
 
 
 def _check_size(height: int, width: int, uri: str, pixel_limit: int) -> None:
@@ -131,7 +131,7 @@ def _decode_other(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> M
                     "content_type": Image.MIME.get(image.format or "", "image"),
                     "is_lossy": _is_lossy(image, data),
                 }
-                # Of all formats Pillow turns only this one.
+                # Pillow turns the images of this format only.
                 orientation = image.getexif().get(_ORIENTATION, 1) if image.format == "TIFF" else 1
                 if image.mode == "P":
                     samples = _turned_back(np.asarray(image), orientation)
@@ -145,31 +145,31 @@ def _decode_other(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> M
                 mode = None if image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I") else "RGB"
             samples = iio.imread(io.BytesIO(data), plugin="pillow", index=0, mode=mode)
     except UnidentifiedImageError:
-        raise MaskDecodeError(uri, f"no image that is known; it begins with {data[:12]!r}") from None
+        raise MaskDecodeError(uri, f"not an image of a known format; it begins with {data[:12]!r}") from None
     except Image.DecompressionBombError as error:
         raise MaskDecodeError(uri, f"too large for Pillow: {error}") from None
     except MaskDecodeError:
         raise
     except Exception as error:
-        # Each plugin of Pillow raises what it likes.
+        # Every plugin of Pillow raises errors of its own.
         raise MaskDecodeError(uri, f"a damaged image: {error}") from None
     return _from_array(_turned_back(samples, orientation), uri, about)
 
 
 def _decode_jpeg(data: bytes, mode: str) -> npt.NDArray[np.uint8] | None:
-    """The pixels that Pillow finds, in two thirds of its time; None where something is odd, for Pillow to judge."""
+    """The same pixels as Pillow in two thirds of the time; None for an unusual file, which is left to Pillow."""
     import kornia_rs.io
 
     try:
         samples: npt.NDArray[np.uint8] = kornia_rs.io.decode_image_jpegturbo(data, mode)
     except Exception:
-        # kornia-rs has no errors of its own.
+        # kornia-rs has no error classes of its own.
         return None
     return samples[:, :, 0] if mode == "mono" else samples
 
 
 def _turned_back(samples: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Pixels as stored, of those that were turned or flipped to be shown upright."""
+    """Pixels as stored, from pixels that were turned or flipped for display."""
     if orientation in (5, 6, 7, 8):
         samples = np.swapaxes(samples, 0, 1)
     if orientation in (3, 4, 7, 6):

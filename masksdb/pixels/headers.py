@@ -1,11 +1,11 @@
-"""What image files say of themselves, without their pixels: kind, size, how to turn them, whether the end is there."""
+"""The headers of image files, read without their pixels: format, size, orientation, and whether the end is missing."""
 
 from __future__ import annotations
 
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -14,30 +14,30 @@ from masksdb.pixels.media import Located, locate
 from masksdb.pixels.video import is_video
 
 READERS = 8
-"""Files that are looked at side by side: most of it is waiting for a disk or a server."""
+"""Files that are read side by side: most of the time goes into waiting for a disk or a server."""
 
 TAIL_BYTES = 4096
-"""Bytes at the end of a file in which its end mark is looked for, for some programs write more behind it."""
+"""Bytes at the end of a file that are searched for its end mark, because some programs write more after it."""
 
 VIDEO = "video"
 
 _ORIENTATION = 0x0112
 
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
-"""What complete files have near their end."""
+"""The end marks of complete files by format."""
 
 
 class Header(NamedTuple):
-    """What an image file says of itself, or what is wrong with it.
+    """The header of an image file, or what is wrong with the file.
 
     Attributes:
-        uri: what it was asked for as.
-        content_type: what the content is, such as ``image/png``; ``video`` for any video.
+        uri: the URI of the file.
+        content_type: the MIME type, such as ``image/png``; ``video`` for any video.
         width: pixels as stored; None for a video.
-        height: the same.
-        orientation: the EXIF orientation, 1 where nothing is turned.
-        fingerprint: what changes with the content; None where there is no file.
-        error: why it cannot be read, or that it is cut off.
+        height: pixels as stored; None for a video.
+        orientation: the EXIF orientation; 1 is upright.
+        fingerprint: changes with the content; None if there is no file.
+        error: why the file is unreadable, or that it is cut off.
     """
 
     uri: str
@@ -49,8 +49,8 @@ class Header(NamedTuple):
     error: str | None = None
 
 
-class Known(NamedTuple):
-    """A file, and what an earlier look at it has left."""
+class KnownFile(NamedTuple):
+    """A file whose header was read before: its fingerprint and its error at that time."""
 
     uri: str
     fingerprint: str | None
@@ -58,38 +58,38 @@ class Known(NamedTuple):
 
 
 def changed_headers(
-    known: Sequence[Known], prefixes: Mapping[str, str], at_once: int
+    files: Sequence[KnownFile], prefixes: Mapping[str, str], at_once: int
 ) -> Iterator[list[Header]]:  # fmt: skip
-    """The headers of the files that have changed, some at a time.
+    """The headers of the files that have changed since they were read.
 
     Args:
-        known: the files, and what is known of them.
-        prefixes: URI prefixes and what replaces them.
-        at_once: files that are looked at before what is new is given.
+        files: the files.
+        prefixes: URI prefixes and their replacements.
+        at_once: files that are read between two results.
+
+    Yields:
+        The headers that have changed among the next ``at_once`` files.
     """
     with warnings.catch_warnings(), ThreadPoolExecutor(READERS, "masksdb_header") as threads:
-        # Only the header is read, so how large the picture is does not matter.
+        # Only the header is read, so the size of the image does not matter.
         warnings.simplefilter("ignore")
-        for start in range(0, len(known), at_once):
-            found = threads.map(lambda each: _changed(each, prefixes), known[start : start + at_once])
-            yield _present(found)
+        for start in range(0, len(files), at_once):
+            headers = threads.map(lambda file: _changed(file, prefixes), files[start : start + at_once])
+            yield [header for header in headers if header is not None]
 
 
-def _present(headers: Iterable[Header | None]) -> list[Header]:
-    return [header for header in headers if header is not None]
-
-
-def _changed(known: Known, prefixes: Mapping[str, str]) -> Header | None:
+def _changed(file: KnownFile, prefixes: Mapping[str, str]) -> Header | None:
     try:
-        located = locate(known.uri, prefixes)
+        located = locate(file.uri, prefixes)
     except MasksDBError as failure:
-        found = Header(known.uri, error=str(failure).removeprefix(f"{known.uri}: "))
-        return None if (known.fingerprint, known.error) == (None, found.error) else found
-    return None if known.fingerprint == located.fingerprint else read_header(known.uri, located)
+        reason = str(failure).removeprefix(f"{file.uri}: ")
+        is_same = file.fingerprint is None and file.error == reason
+        return None if is_same else Header(file.uri, error=reason)
+    return None if file.fingerprint == located.fingerprint else read_header(file.uri, located)
 
 
 def read_header(uri: str, located: Located) -> Header:
-    """What a file says of itself; damaged ones have an error instead of raising one."""
+    """The header of a file; that of a damaged file has an error, which is not raised."""
     from PIL import Image, UnidentifiedImageError
 
     header = Header(uri, fingerprint=located.fingerprint)
@@ -111,12 +111,12 @@ def read_header(uri: str, located: Located) -> Header:
             if kind in _ENDS and _ENDS[kind] not in _tail(located.path):
                 header = header._replace(error=f"cut off: its end mark is not in its last {TAIL_BYTES:,} bytes")
     except UnidentifiedImageError:
-        return header._replace(error=f"no image that is known; it begins with {head[:12]!r}")
+        return header._replace(error=f"not an image of a known format; it begins with {head[:12]!r}")
     except Image.DecompressionBombError:
-        # Too large for Pillow is not wrong.
+        # An image that is too large for Pillow is not wrong.
         return header
     except Exception as error:
-        # Each plugin of Pillow raises what it likes.
+        # Every plugin of Pillow raises errors of its own.
         return header._replace(error=f"a damaged image: {' '.join(str(error).split())}")
     return header
 
@@ -124,12 +124,12 @@ def read_header(uri: str, located: Located) -> Header:
 def _orientation(image: Any) -> int:
     from PIL import Image
 
-    # For a PNG, getexif() would decode all of it.
+    # For a PNG, getexif() would decode the whole image.
     exif = image.getexif() if image.format == "TIFF" else Image.Exif()
     if image.info.get("exif"):
         exif.load(image.info["exif"])
-    found = exif.get(_ORIENTATION, 1)
-    return found if found in range(1, 9) else 1
+    orientation = exif.get(_ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
 
 
 def _tail(path: str) -> bytes:

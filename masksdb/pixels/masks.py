@@ -1,4 +1,4 @@
-"""What a mask is to the code: its reference, its pixels, and the distinct values in it."""
+"""A mask in memory: its reference, its pixels, and its distinct values with their colours, areas and positions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,28 @@ NONE = -1
 """The index of a NULL."""
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""The pixels of a mask as stored."""
 
 Codes = npt.NDArray[np.unsignedinteger]
+"""Values as one number each: the channels of a pixel side by side, the first one highest."""
+
+Integers = npt.NDArray[np.int64]
+
+Flags = npt.NDArray[np.bool_]
 
 NO_SAMPLE = -1
-"""What stands for the raw sample of a mask that has no single one: colour, grey with alpha, video."""
+"""The raw sample of a pixel that has no single one: colour, grey with alpha, video."""
+
+
+SAMPLE, RED, GREEN, BLUE, ALPHA = range(5)
+"""The columns of :attr:`MaskFacts.colours`."""
+
+
+class MaskRef(NamedTuple):
+    """The reference of a mask in a query: its URI, and for a video the milliseconds."""
+
+    uri: str
+    timestamp_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -30,9 +47,9 @@ class MaskImage:
         samples: shape (height, width), or (height, width, channels) where there are several; uint8 or uint16.
         mode: ``grey``, ``palette``, ``rgb``, ``grey_alpha`` or ``rgba``.
         depth: bits of a sample: 1, 2, 4, 8 or 16.
-        content_type: what the content is, such as ``image/png``.
-        palette: RGBA of each index, shape (256, 4), uint8, black where there is none; None without a palette.
-        transparent: the grey level or RGB that is shown transparent; None where there is none.
+        content_type: the MIME type of the content, such as ``image/png``.
+        palette: RGBA of each index, shape (256, 4), uint8, black for an index without a colour; None without a palette.
+        transparent: the grey level or RGB that is displayed transparent; None without one.
         is_lossy: whether the format may have changed pixels.
         is_video: whether this is one frame of a video.
     """
@@ -53,33 +70,33 @@ class MaskImage:
 
     @property
     def maximum(self) -> int:
-        """The alpha of what is opaque, and the largest displayed level."""
+        """The alpha of an opaque pixel, which is also the highest displayed level: 255, or 65535 at 16 bits."""
         return 65535 if self.depth == 16 else 255
 
     def without_samples(self) -> MaskImage:
-        """What is known of the mask but its pixels."""
+        """The same mask with no pixels, shape (0, 0)."""
         return replace(self, samples=np.zeros((0, 0), np.uint8))
 
     def colours(self, codes: Codes) -> npt.NDArray[np.int64]:
-        """What codes stand for, shape (n, 5), int64: the raw sample (-1 where there is none), red, green, blue, alpha.
+        """The colours of codes, shape (n, 5), int64: raw sample (-1 without a single one), red, green, blue, alpha.
 
         Red, green and blue are as displayed: palettes expanded, grey in all three, 1 to 4 bits spread to 8, 16 bits
         kept.
         """
-        found = np.empty((len(codes), 5), np.int64)
-        found[:, 0] = codes if self.has_sample else NO_SAMPLE
+        columns = np.empty((len(codes), 5), np.int64)
+        columns[:, SAMPLE] = codes if self.has_sample else NO_SAMPLE
         if self.palette is not None:
-            found[:, 1:] = self.palette[codes]
-            return found
-        found[:, 4] = self.maximum
+            columns[:, RED:] = self.palette[codes]
+            return columns
+        columns[:, ALPHA] = self.maximum
         channels = self._unpacked(codes)
         if channels.shape[1] in (2, 4):
-            found[:, 4] = channels[:, -1]
+            columns[:, ALPHA] = channels[:, -1]
             channels = channels[:, :-1]
         elif self.transparent is not None:
-            found[(channels == self.transparent).all(axis=1), 4] = 0
-        found[:, 1:4] = channels * 255 // ((1 << self.depth) - 1) if self.depth < 8 else channels
-        return found
+            columns[(channels == self.transparent).all(axis=1), ALPHA] = 0
+        columns[:, RED:ALPHA] = channels * 255 // ((1 << self.depth) - 1) if self.depth < 8 else channels
+        return columns
 
     def displayed(self) -> npt.NDArray[np.uint8]:
         """The pixels as red, green and blue, shape (height, width, 3)."""
@@ -104,31 +121,24 @@ class MaskImage:
         return ((codes.astype(np.uint64)[:, None] >> shifts) & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
-def nearest_places(size: int, wanted: int) -> npt.NDArray[np.int64]:
-    """Which of ``size`` pixels in a row to take for each of ``wanted``: those under their middles."""
-    found: npt.NDArray[np.int64] = (2 * np.arange(wanted) + 1) * size // (2 * wanted)
-    return found
+def nearest_places(size: int, scaled: int) -> Integers:
+    """For each of ``scaled`` pixels the index of the one of ``size`` pixels in a row that lies under its middle.
 
-
-SAMPLE, RED, GREEN, BLUE, ALPHA = range(5)
-"""The columns of :attr:`MaskFacts.colours`."""
-
-
-class MaskRef(NamedTuple):
-    """A mask as queries name it: its URI, and for a video the milliseconds."""
-
-    uri: str
-    timestamp_ms: int | None = None
+    >>> nearest_places(6, 3).tolist()
+    [1, 3, 5]
+    """
+    places: Integers = (2 * np.arange(scaled) + 1) * size // (2 * scaled)
+    return places
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What a mask says.
+    """The distinct values of a mask with their colours, areas and geometry; n values.
 
     Attributes:
         image: the mask without its pixels.
-        regions: its distinct values and what each covers.
-        colours: what each value stands for, shape (n, 5), int64: raw sample (-1 where there is none), red, green, blue,
+        regions: the areas of its values, and its runs of equal pixels.
+        colours: the colour of each value, shape (n, 5), int64: raw sample (-1 without a single one), red, green, blue,
             alpha.
     """
 
@@ -138,18 +148,18 @@ class MaskFacts:
 
     @classmethod
     def of(cls, image: MaskImage) -> MaskFacts:
-        """The facts of a decoded mask, whose pixels are let go."""
-        found = find_regions(image.samples)
-        return cls(image.without_samples(), found, image.colours(found.codes))
+        """The facts of a decoded mask; its pixels are not kept."""
+        regions = find_regions(image.samples)
+        return cls(image.without_samples(), regions, image.colours(regions.codes))
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds."""
+        """Bytes in memory."""
         return self.regions.nbytes + self.colours.nbytes + 2000
 
     @cached_property
     def sizes(self) -> npt.NDArray[np.int64]:
-        """What each value covers, shape (n, 7), int64: area, x_min, y_min, x_max, y_max, sum_x, sum_y."""
+        """The size of each value, shape (n, 7), int64: area, x_min, y_min, x_max, y_max, sum_x, sum_y."""
         return np.column_stack([self.regions.area, self.regions.geometry])
 
     @property
@@ -182,8 +192,3 @@ class MaskFacts:
     def has_no_alpha(self) -> bool:
         """Whether pixels have no alpha of their own."""
         return self.image.mode not in ("rgba", "grey_alpha")
-
-
-Integers = npt.NDArray[np.int64]
-
-Flags = npt.NDArray[np.bool_]

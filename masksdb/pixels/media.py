@@ -1,6 +1,6 @@
-"""URIs to local files: prefixes rewritten, remote files fetched once into a cache of bounded size.
+"""URIs to local files: prefixes are replaced, remote files are fetched once into a disk cache of limited size.
 
-Bare paths are taken as they are, ``file://`` URIs percent-decoded; http, https, s3, gs and az go through fsspec.
+Bare paths are used as they are, ``file://`` URIs are percent-decoded; http, https, s3, gs and az go through fsspec.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from masksdb.errors import MaskDecodeError, UnsupportedFormatError
 from masksdb.pixels.settings import environment_number
 
 REMOTE_SCHEMES: Mapping[str, str] = {"http": "http", "https": "http", "s3": "s3", "gs": "gs", "az": "az"}
-"""Schemes that are fetched, and the extra of the package that installs what fetches them."""
+"""The remote schemes, and the extra of the package that installs the driver of each."""
 
 CACHE_BYTES = 10 << 30
 """Bytes of remote files that are kept on disk, where ``MASKSDB_CACHE_BYTES`` is not set."""
@@ -33,10 +33,10 @@ TIMEOUT_S = 30
 """Seconds that a remote server may be silent, where ``MASKSDB_TIMEOUT`` is not set."""
 
 TRIES = 3
-"""How often a request is made before it counts as failed."""
+"""Attempts at a request before it has failed."""
 
 FRESH_S = 60.0
-"""Seconds for which a remote file is taken to be unchanged without asking."""
+"""Seconds for which a remote file is assumed to be unchanged."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -47,8 +47,8 @@ class Located(NamedTuple):
     """A file on this machine with the content of a URI.
 
     Attributes:
-        path: where it is.
-        fingerprint: what changes when the content does: size and modification time, or the server's tag.
+        path: the path of the file.
+        fingerprint: changes with the content: size and modification time, or the server's tag.
         size: bytes.
     """
 
@@ -58,7 +58,7 @@ class Located(NamedTuple):
 
 
 def rewrite(uri: str, prefixes: Mapping[str, str]) -> str:
-    """A URI with its longest known prefix replaced, once.
+    """A URI with its longest prefix among ``prefixes`` replaced, once.
 
     >>> rewrite("s3://b/seg/1.png", {"s3://b/": "/data/b/", "s3://b/seg/": "/data/seg/"})
     '/data/seg/1.png'
@@ -74,8 +74,8 @@ def locate(uri: str, prefixes: Mapping[str, str]) -> Located:
     """A local file with the content of a URI.
 
     Raises:
-        MaskDecodeError: there is no such file, or the server does not give it.
-        UnsupportedFormatError: the scheme is not known, or what fetches it is not installed.
+        MaskDecodeError: there is no such file, or the server refuses it.
+        UnsupportedFormatError: the scheme is not known, or its driver is not installed.
     """
     fetched = rewrite(uri, prefixes)
     scheme = _SCHEME.match(fetched)
@@ -83,14 +83,14 @@ def locate(uri: str, prefixes: Mapping[str, str]) -> Located:
         return _fetch(fetched, scheme[1].lower(), uri)
     path = urllib.request.url2pathname(urllib.parse.urlsplit(fetched).path) if scheme else fetched
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError) as error:
         where = "" if path == uri else f" {path}"
         reason = "" if isinstance(error, FileNotFoundError) else f": {getattr(error, 'strerror', None) or error}"
         raise MaskDecodeError(uri, f"no such file{where}{reason}") from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise MaskDecodeError(uri, "not a file")
-    return Located(path, f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
+    return Located(path, f"{status.st_size}-{status.st_mtime_ns}", status.st_size)
 
 
 def _fetch(fetched: str, scheme: str, uri: str) -> Located:
@@ -133,33 +133,34 @@ def _filesystem(scheme: str) -> Any:
         options = {"config_kwargs": {**timeouts, "retries": {"total_max_attempts": 1}}}
     filesystem = fsspec.filesystem(scheme, **options)
     if scheme == "s3":
-        # Requests are made TRIES times here, not by each layer below as well.
+        # Requests are repeated here, and not by the layers below as well.
         filesystem.retries = 1
     return filesystem
 
 
 KNOWN_TAGS = 100_000
-"""Remote files that are taken to be unchanged for a while."""
+"""Remote files whose tags are kept."""
 
 _tags: dict[str, tuple[float, str]] = {}
 
 
 def _tag(filesystem: Any, fetched: str, uri: str) -> str:
-    """What the server says changes when the file does; asked again after a while."""
-    known = _tags.get(fetched)
+    """The server's tag of a file, which changes with the content; at most so old as :data:`FRESH_S`."""
+    kept = _tags.get(fetched)
     now = time.monotonic()
-    if known and now - known[0] < FRESH_S:
-        return known[1]
-    about = _tried(lambda: filesystem.info(fetched), uri)
-    named = {key.lower().replace("-", "").replace("_", ""): value for key, value in about.items()}
-    tag = named.get("etag") or f"{about.get('size')}-{named.get('lastmodified') or named.get('mtime')}"
+    if kept and now - kept[0] < FRESH_S:
+        return kept[1]
+    information = _tried(lambda: filesystem.info(fetched), uri)
+    fields = {key.lower().replace("-", "").replace("_", ""): value for key, value in information.items()}
+    tag = fields.get("etag") or f"{information.get('size')}-{fields.get('lastmodified') or fields.get('mtime')}"
     if len(_tags) >= KNOWN_TAGS:
         _tags.clear()
     _tags[fetched] = (now, str(tag))
     return str(tag)
 
 
-def _tried(request: Any, uri: str) -> Any:
+def _tried(request: Callable[[], Any], uri: str) -> Any:
+    """The result of a request, which is repeated if it fails."""
     for attempt in range(1, TRIES + 1):
         try:
             return request()
@@ -168,26 +169,26 @@ def _tried(request: Any, uri: str) -> Any:
             if isinstance(cause, _GONE):
                 reason = "no such file" if isinstance(cause, FileNotFoundError) else "access denied"
                 raise MaskDecodeError(uri, reason) from None
-            # Each driver has errors of its own; what they say is all that they share.
+            # Every driver has error classes of its own; only their texts are alike.
             if attempt == TRIES:
-                kind = "no answer in time" if "imeout" in type(cause).__name__ else f"cannot be fetched: {cause}"
-                raise MaskDecodeError(uri, " ".join(kind.split())) from None
+                reason = "no answer in time" if "imeout" in type(cause).__name__ else f"cannot be fetched: {cause}"
+                raise MaskDecodeError(uri, " ".join(reason.split())) from None
             time.sleep(0.2 * attempt)
     raise AssertionError
 
 
 def _cause(error: Exception) -> BaseException:
-    """What happened: of a web server's every failure its driver says that there is no such file."""
+    """The cause of an error: the driver of web servers reports every failure as a missing file."""
     cause = error.__cause__
     if not isinstance(error, FileNotFoundError) or cause is None:
         return error
     status = getattr(cause, "status", None)
-    is_of_web = isinstance(cause, TimeoutError) or type(cause).__module__.startswith("aiohttp.")
-    return cause if is_of_web and status not in (404, 410) else error
+    is_web_error = isinstance(cause, TimeoutError) or type(cause).__module__.startswith("aiohttp.")
+    return cause if is_web_error and status not in (404, 410) else error
 
 
 class _DiskCache:
-    """Files on disk by name, the longest unused removed when they grow too many."""
+    """Remote files on disk; the longest unused ones are removed when they become too large together."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -201,20 +202,20 @@ class _DiskCache:
 
     @functools.cached_property
     def folder(self) -> Path:
-        """Where the files are: ``MASKSDB_CACHE_DIR``, else the user's cache folder."""
+        """The folder of the files: ``MASKSDB_CACHE_DIR``, else the user's cache folder."""
         import platformdirs
 
-        given = os.environ.get("MASKSDB_CACHE_DIR")
-        folder = Path(given) if given else platformdirs.user_cache_path("masksdb") / "media"
+        path = os.environ.get("MASKSDB_CACHE_DIR")
+        folder = Path(path) if path else platformdirs.user_cache_path("masksdb") / "media"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def path(self, uri: str, tag: str) -> Path:
-        """Where the content of a URI is, or would be."""
+        """The path for the content of a URI, whether it is there or not."""
         return self.folder / hashlib.sha256(f"{uri}\n{tag}".encode()).hexdigest()
 
     def use(self, path: Path) -> int | None:
-        """Bytes of the file, which counts as used now; None where there is none."""
+        """The bytes of a file, which is marked as used now; None if it is not there."""
         try:
             os.utime(path)
             return path.stat().st_size
@@ -222,8 +223,8 @@ class _DiskCache:
             return None
 
     @contextlib.contextmanager
-    def fetching(self, path: Path) -> Any:
-        """Lets one thread at a time fetch a file."""
+    def fetching(self, path: Path) -> Iterator[None]:
+        """One thread at a time fetches a file."""
         with self._lock:
             lock = self._locks.setdefault(path, threading.Lock())
         try:
@@ -234,7 +235,7 @@ class _DiskCache:
                 self._locks.pop(path, None)
 
     def add(self, path: Path, content: bytes) -> None:
-        """Keep a file, removing others that have not been used for the longest time."""
+        """Store a file, and remove the longest unused ones if there is no room for it."""
         partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         partial.write_bytes(content)
         os.replace(partial, path)
@@ -245,13 +246,13 @@ class _DiskCache:
                 self._size += len(content)
 
     def _remove_unused(self) -> int:
-        found = []
-        for each in os.scandir(self.folder):
+        files = []
+        for entry in os.scandir(self.folder):
             # Other processes remove files, too.
             with contextlib.suppress(FileNotFoundError):
-                found.append((each.stat().st_mtime, each.stat().st_size, each.path))
+                files.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
         kept = 0
-        for _, size, path in sorted(found, reverse=True):
+        for _, size, path in sorted(files, reverse=True):
             if kept and kept + size > self.limit_bytes * 0.9:
                 with contextlib.suppress(OSError):
                     os.remove(path)

@@ -10,15 +10,15 @@ import numpy as np
 from masksdb.pixels.polygons import Array, Floats, Integers
 
 _NEAR = 512
-"""Corners, counted upwards, among which an outline is joined to the nearest."""
+"""Corners above an outline that are candidates for joining it to the nearest."""
 
 
 class Outline(NamedTuple):
-    """A closed line along the edges of pixels, with the region on its right as one walks it.
+    """A closed line along the edges of pixels, with the region to its right.
 
     Attributes:
-        points: the corners where it turns, x and y in pixels, shape (n, 2), int64, from the leftmost of the topmost on;
-            clockwise as seen, the line around a hole the other way.
+        points: the corners where it turns, x and y in pixels, shape (n, 2), int64, beginning with the leftmost of the
+            topmost; clockwise as displayed, but counterclockwise around a hole.
         is_hole: whether it goes around a hole.
     """
 
@@ -27,7 +27,7 @@ class Outline(NamedTuple):
 
 
 # Around a corner are four pixels: 1 upper left, 2 upper right, 4 lower left, 8 lower right. A line turns where one or
-# three of them are in the region, and two lines do where two of them touch, the left one first.
+# three of them are in the region; where only two diagonal ones are, two lines turn, the left one first.
 _TURNS = np.array([0, 1, 1, 0, 1, 0, 2, 1, 1, 2, 0, 1, 0, 1, 1, 0], np.uint8)
 
 _LEAVES_SIDEWAYS = np.isin(np.arange(16), [1, 8, 9, 11, 13])
@@ -38,12 +38,12 @@ _FIRST_OF_HOLE = 7
 
 
 def trace(pixels: Array) -> list[Outline]:
-    """The outlines of a region; pixels that touch at a corner only have outlines of their own.
+    """The outlines of a region; pixels that only touch at a corner have separate outlines.
 
     Args:
         pixels: shape (height, width), not 0 inside.
 
-    >>> [(each.points.tolist(), each.is_hole) for each in trace(np.array([[0, 0, 0], [0, 1, 1]]))]
+    >>> [(line.points.tolist(), line.is_hole) for line in trace(np.array([[0, 0, 0], [0, 1, 1]]))]
     [([[1, 1], [3, 1], [3, 2], [1, 2]], False)]
     """
     inside = pixels != 0
@@ -58,7 +58,7 @@ def trace(pixels: Array) -> list[Outline]:
     is_second = np.diff(np.repeat(np.arange(len(turns)), turns), prepend=-1) == 0
     y, x = np.repeat(y, turns), np.repeat(x, turns)
     code = codes[y, x]
-    # Along a row, and likewise along a column, lines run from each turn with an even number to the next one.
+    # Along a row, and likewise along a column, lines run from a turn with an even number to the next one.
     downwards = np.lexsort((is_second != (code == _LEFT_IS_LOWER), y, x))
     following = np.empty(len(downwards), np.int64)
     following[downwards] = downwards.reshape(-1, 2)[:, ::-1].reshape(-1)
@@ -80,23 +80,24 @@ def trace(pixels: Array) -> list[Outline]:
 
 
 def coco_polygons(pixels: Array) -> list[Floats]:
-    """The outer outlines of a region, each of shape (n, 2); rasterised by COCO they give it back, its holes filled."""
-    return [each.points.astype(np.float64) for each in trace(pixels) if not each.is_hole]
+    """The outer outlines of a region, each of shape (n, 2); COCO rasterises them to the region, its holes filled."""
+    return [outline.points.astype(np.float64) for outline in trace(pixels) if not outline.is_hole]
 
 
 def bridged(outlines: Sequence[Outline]) -> Integers:
-    """One polygon of all outlines, shape (n, 2), each joined to one above it by a line that is walked there and back.
+    """One polygon of all outlines, shape (n, 2), each joined to one above it by a line that goes there and back.
 
-    The even-odd and the non-zero rule fill the region and not its holes; COCO's rasterisation gives it back exactly.
+    The even-odd and the non-zero rule fill the region and not its holes; COCO rasterises the polygon to exactly the
+    region.
     """
     if not outlines:
         return np.zeros((0, 2), np.int64)
-    sizes = np.array([len(each.points) for each in outlines])
+    sizes = np.array([len(outline.points) for outline in outlines])
     stops = np.cumsum(sizes)
-    points = np.concatenate([each.points for each in outlines])
+    points = np.concatenate([outline.points for outline in outlines])
     order = np.lexsort((points[:, 0], points[:, 1]))
     ranks = np.argsort(order)
-    # An outline is joined by its first corner in reading order; all corners before that one are of others.
+    # An outline is joined by its first corner in reading order; all corners before that belong to other outlines.
     own_ranks = np.minimum.reduceat(ranks, stops - sizes)
     own_ranks = np.sort(own_ranks[own_ranks > 0])
     joined, targets = order[own_ranks], np.empty(len(own_ranks), np.int64)
@@ -104,7 +105,7 @@ def bridged(outlines: Sequence[Outline]) -> Integers:
         above = order[max(rank - _NEAR, 0) : rank]
         targets[number] = above[((points[above] - points[corner]) ** 2).sum(axis=1).argmin()]
 
-    # The walk goes from the target over to the joined corner, around, and from copies of the two on as before.
+    # The walk goes from the target to the joined corner, around the outline, and back by copies of the two.
     backs = len(points) + np.arange(len(joined))
     before, following = np.arange(-1, len(points) - 1), np.arange(1, len(points) + 2 * len(joined) + 1)
     before[stops - sizes], following[stops - 1] = stops - 1, stops - sizes
@@ -115,6 +116,6 @@ def bridged(outlines: Sequence[Outline]) -> Integers:
     walk = [int(order[0])]
     while after[walk[-1]] != walk[0]:
         walk.append(after[walk[-1]])
-    found = np.concatenate([points, points[joined], points[targets]])[walk]
-    distinct: Integers = found[(found != np.roll(found, 1, axis=0)).any(axis=1)]
+    corners = np.concatenate([points, points[joined], points[targets]])[walk]
+    distinct: Integers = corners[(corners != np.roll(corners, 1, axis=0)).any(axis=1)]
     return distinct

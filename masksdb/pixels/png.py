@@ -1,9 +1,9 @@
-"""PNG files to the samples that they store: no palette expanded, no depth scaled, nothing cut.
+"""PNG files to the samples that they store, without expanding palettes, scaling depths or cutting samples.
 
-kornia-rs decodes fastest by far, but only whole bytes of some colour types, and lets no other thread of Python run
-meanwhile: while it is busy with one large file, others go to Pillow, where that is as exact. What the bytes of a row
-mean plays no part in their decoding, only how many make a pixel; so what kornia-rs does not take is decoded as another
-type of as many bytes a pixel, under another header, and taken apart afterwards: packed bits as grey bytes, grey with
+kornia-rs decodes fastest by far, but only whole bytes of some colour types, and no other thread of Python runs
+meanwhile: while it is busy with one large file, others are decoded by Pillow where that is as exact. Decoding a row
+takes the bytes of a pixel, not their meaning. So a type that kornia-rs does not support is decoded under another
+header, as a type with equally many bytes a pixel, and taken apart afterwards: packed bits as grey bytes, grey with
 alpha as 16-bit grey or as RGBA.
 """
 
@@ -27,10 +27,10 @@ GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 
 LARGE = 1 << 19
-"""Pixels from which on it pays not to wait for kornia-rs."""
+"""Pixels of a file from which on waiting for kornia-rs takes longer than Pillow."""
 
 DEFLATE_AT_MOST = 1032
-"""Bytes that one byte of deflated data can hold."""
+"""The most bytes that one byte of deflated data expands to."""
 
 _HEADER = struct.Struct(">IIBBBBB")
 
@@ -43,16 +43,16 @@ class PngError(ValueError):
 
 @dataclass(frozen=True)
 class PngHeader:
-    """What a PNG file says of itself before its pixels.
+    """What precedes the pixels in a PNG file.
 
     Attributes:
         width: pixels.
         height: pixels.
         depth: bits of a sample: 1, 2, 4, 8 or 16.
-        colour: colour type of the PNG specification, section 11.2.2.
-        is_interlaced: whether its rows come in seven passes.
-        palette: content of the chunk PLTE, red, green and blue of each index; None without a palette.
-        transparency: content of the chunk tRNS.
+        colour: the colour type, as section 11.2.2 of the PNG specification numbers it.
+        is_interlaced: whether the pixels are stored in seven passes.
+        palette: the content of the chunk PLTE: red, green and blue of each index; None without a palette.
+        transparency: the content of the chunk tRNS; None without one.
     """
 
     width: int
@@ -68,7 +68,7 @@ def read_header(data: bytes) -> PngHeader:
     """The header of a PNG file, its palette and transparency.
 
     Raises:
-        PngError: the file is cut off or is no PNG file.
+        PngError: the file is cut off, damaged or not a PNG file.
     """
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise PngError("a PNG file that is cut off in its header")
@@ -107,10 +107,10 @@ def _chunks_before_pixels(data: bytes) -> dict[bytes, bytes]:
 
 
 def check_length(data: bytes, header: PngHeader) -> None:
-    """Look whether the file is long enough for its pixels, before there is room made for them.
+    """Check that the file is long enough for its pixels, before memory is reserved for them.
 
     Raises:
-        PngError: it is not.
+        PngError: the file is too short.
     """
     row = math.ceil(header.width * header.depth * CHANNELS[header.colour] / 8)
     if header.height * row > len(data) * DEFLATE_AT_MOST:
@@ -119,7 +119,7 @@ def check_length(data: bytes, header: PngHeader) -> None:
 
 
 def check_pixels(data: bytes) -> None:
-    """Look at the checksums of the pixels, as kornia-rs does and Pillow does not.
+    """Check the checksums of the pixels, as kornia-rs does and Pillow does not.
 
     Raises:
         PngError: the file is damaged.
@@ -150,8 +150,8 @@ def read_samples(
 
     Args:
         data: the content of the file.
-        header: what :func:`read_header` says of it.
-        is_beside: whether another thread uses kornia-rs just now.
+        header: its header, as :func:`read_header` returns it.
+        is_beside: whether another thread decodes at the same time.
 
     Returns:
         Shape (height, width), or (height, width, channels) where there are several; uint8, or uint16 at 16 bits.
@@ -180,7 +180,7 @@ def read_samples(
 
 
 def _decode_beside(data: bytes) -> npt.NDArray[np.uint8]:
-    """The same of 8 bits by Pillow, which lets other threads run."""
+    """Samples of 8 bits by Pillow, during which other threads run."""
     check_pixels(data)
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -194,7 +194,7 @@ def _decode(data: bytes, height: int, width: int, mode: str, depth: int) -> npt.
     try:
         return np.asarray(decode(data, (height, width), mode))
     except Exception as error:
-        # kornia-rs has no errors of its own.
+        # kornia-rs has no error classes of its own.
         raise PngError(f"a damaged PNG file: {error}") from None
 
 

@@ -1,13 +1,13 @@
 """Polygons to run lengths and back: the rasterisation of COCO for many polygons at once, and outlines of pixels.
 
-COCO puts vertices on a grid five times as fine as the pixels and walks along each edge from grid point to grid point,
+COCO puts vertices on a grid five times as fine as the pixels and walks along an edge from grid point to grid point,
 along the longer of its two directions. Where the walk passes the middle of a column of pixels, the region begins or
-ends in that column, at the pixel that the upper of the two grid points rounds up to. What is computed here are the same
-grid points in the same floating-point steps, so that ties fall to the same side; but edges are not walked, they are
-asked where they cross the columns, all at once and no matter how long they are.
+ends in that column, at the pixel that the upper of the two grid points rounds up to. This module computes the same grid
+points in the same floating-point steps, so that ties fall to the same side; but it computes where all edges cross the
+columns at once, in a time that does not depend on their lengths.
 
-Outlines go along the edges of pixels: pixel (x, y) reaches from x to x + 1 and from y to y + 1. COCO's rasterisation of
-an outline is exactly the pixels inside of it: its vertices are grid points, none of them in the middle of a column.
+Outlines go along the edges of pixels: pixel (x, y) reaches from x to x + 1 and from y to y + 1. COCO rasterises an
+outline to exactly the pixels inside, because its vertices are grid points and none is in the middle of a column.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ SEPARATOR = -999999999
 _SCALE = 5
 
 _FARTHEST = (1 << 31) / _SCALE
-"""Pixels to where grid points can be; those of COCO are integers of 32 bits, and farther out it has no answer."""
+"""The largest coordinate in pixels; grid points of COCO are integers of 32 bits, which end there."""
 
 _CROSSINGS = 1 << 19
-"""About how many crossings of edges and columns are computed together; each takes some 150 bytes meanwhile."""
+"""About how many crossings of edges and columns are computed together; one takes some 150 bytes of memory."""
 
 
 def split_parts(flat: Sequence[float] | Array) -> list[Floats]:
-    """The parts of a polygon given as one flat list, those without points left out; each of shape (n, 2), float64.
+    """The parts of a polygon in one flat list, without empty ones; each of shape (n, 2), float64.
 
     Raises:
         MasksDBError: a part is not x and y in turn.
@@ -59,35 +59,35 @@ def split_parts(flat: Sequence[float] | Array) -> list[Floats]:
 
 
 def rasterize(polygons: Sequence[Sequence[Array]], heights: Sequence[int], widths: Sequence[int]) -> list[rle.Counts]:
-    """The run lengths of objects given as polygons, equal to those of pycocotools' frPyObjects and merge.
+    """The run lengths of objects that are polygons, equal to those of pycocotools' frPyObjects and merge.
 
     Args:
-        polygons: the parts of each object, which are united; each of shape (n, 2), x and y in pixels, no NaN.
-        heights: pixels of the picture of each object.
-        widths: likewise.
+        polygons: the parts of each object, which are united; a part has shape (n, 2), x and y in pixels, no NaN.
+        heights: the height of the image of each object in pixels.
+        widths: the width of the image of each object in pixels.
 
     >>> square = np.array([[1, 1], [3, 1], [3, 3], [1, 3]])
     >>> [counts.tolist() for counts in rasterize([[square], []], [4, 2], [5, 3])]
     [[5, 2, 2, 2, 9], [6]]
     """
-    found: list[rle.Counts] = []
+    counts: list[rle.Counts] = []
     # Most polygons cross a column once on the way there and once back; more than that only costs time.
     sizes = [sum(4 * len(part) + width for part in parts) for parts, width in zip(polygons, widths, strict=True)]
     for start, stop in _portions(np.array(sizes, np.int64), _CROSSINGS):
-        found += _rasterize(polygons[start:stop], *np.array([heights[start:stop], widths[start:stop]], np.int64))
-    return found
+        counts += _rasterize(polygons[start:stop], *np.array([heights[start:stop], widths[start:stop]], np.int64))
+    return counts
 
 
 def _portions(sizes: Integers, limit: int) -> Iterator[tuple[int, int]]:
-    """Starts and stops of stretches of about so much in all, or of one that is more."""
+    """Starts and stops of stretches whose sizes add up to about a limit, or of a single size above it."""
     starts = np.flatnonzero(np.diff(np.cumsum(sizes) // limit, prepend=-1)).tolist()
     return zip(starts, [*starts[1:], len(sizes)], strict=False)
 
 
 def _rasterize(polygons: Sequence[Sequence[Array]], heights: Integers, widths: Integers) -> list[rle.Counts]:
-    parts = [part for each in polygons for part in each if len(part)]
-    owners = np.repeat(np.arange(len(polygons)), [sum(len(part) > 0 for part in each) for each in polygons])
-    # Pixels are numbered on from one to the next, with one number more for each, as a region may end behind the last.
+    parts = [part for polygon in polygons for part in polygon if len(part)]
+    owners = np.repeat(np.arange(len(polygons)), [sum(len(part) > 0 for part in polygon) for polygon in polygons])
+    # Pixels are numbered through all images, with one extra number an image, as a region may end after its last pixel.
     places = heights * widths + 1
     bases = np.cumsum(places) - places
     part_bases = np.cumsum(places[owners]) - places[owners]
@@ -102,9 +102,9 @@ def _rasterize(polygons: Sequence[Sequence[Array]], heights: Integers, widths: I
     if (owners[1:] == owners[:-1]).any():
         changes = _united(changes)
     lasts = bases + places - 1
-    found = np.searchsorted(changes, lasts)
-    is_missing = np.append(changes, -1)[found] != lasts
-    ends = np.insert(changes, found[is_missing], lasts[is_missing])
+    places_of_lasts = np.searchsorted(changes, lasts)
+    is_missing = np.append(changes, -1)[places_of_lasts] != lasts
+    ends = np.insert(changes, places_of_lasts[is_missing], lasts[is_missing])
     stops = np.searchsorted(ends, lasts) + 1
     starts = np.append(0, stops[:-1])
     counts = np.diff(ends, prepend=0)
@@ -113,8 +113,8 @@ def _rasterize(polygons: Sequence[Sequence[Array]], heights: Integers, widths: I
 
 
 def _odd(places: Integers) -> Integers:
-    """The places that occur an odd number of times, each once, ascending."""
-    # Stretches of it are in order already, which only this kind of sorting makes use of.
+    """The places that occur an odd number of times, every one once, ascending."""
+    # Stretches of it are sorted already, which makes a stable sort fast.
     places = np.sort(places, kind="stable")
     starts = np.flatnonzero(np.diff(places, prepend=-1))
     odd: Integers = places[starts[np.diff(starts, append=len(places)) % 2 == 1]]
@@ -122,7 +122,7 @@ def _odd(places: Integers) -> Integers:
 
 
 def _united(changes: Integers) -> Integers:
-    """Where the union of regions begins and ends, given where each of them does, in turn, one after the other."""
+    """Where the union of regions begins and ends; ``changes`` are the begins and ends of one region after the other."""
     marked = np.sort(2 * changes + np.arange(len(changes)) % 2, kind="stable")
     depth = np.cumsum(1 - 2 * (marked & 1))
     is_last = np.diff(marked >> 1, append=-1) != 0
@@ -131,13 +131,13 @@ def _united(changes: Integers) -> Integers:
 
 
 def _crossings(parts: Sequence[Array], bases: Integers, heights: Integers, widths: Integers) -> Iterator[Integers]:
-    """Where polygons begin or end in a column, in any order, in portions.
+    """The pixels at which polygons begin or end in a column, in any order, in portions.
 
     Args:
         parts: polygons, each of shape (n, 2), n > 0.
-        bases: the number of the first pixel of each.
-        heights: pixels of the picture of each.
-        widths: likewise.
+        bases: the number of the first pixel of the image of each polygon.
+        heights: the height of the image of each polygon in pixels.
+        widths: the width of the image of each polygon in pixels.
     """
     sizes = np.array([len(part) for part in parts], np.int64)
     owners = np.repeat(np.arange(len(parts)), sizes)
@@ -157,42 +157,42 @@ def _crossings(parts: Sequence[Array], bases: Integers, heights: Integers, width
         spans = np.where(is_turned, points[:, edges], others[:, edges]) - begins
         for start, stop in _portions(numbers[edges], _CROSSINGS):
             some = edges[start:stop]
-            each = np.repeat(np.arange(len(some)), numbers[some])
-            columns = (firsts[some] - np.cumsum(numbers[some]) + numbers[some])[each] + np.arange(len(each))
-            height = heights[owners[some]][each]
-            rows = (rows_of(columns, each, begins[:, start:stop], spans[:, start:stop]) + 2) // _SCALE
+            edge = np.repeat(np.arange(len(some)), numbers[some])
+            columns = (firsts[some] - np.cumsum(numbers[some]) + numbers[some])[edge] + np.arange(len(edge))
+            height = heights[owners[some]][edge]
+            rows = (rows_of(columns, edge, begins[:, start:stop], spans[:, start:stop]) + 2) // _SCALE
             rows = np.minimum(np.maximum(rows, 0), height)
-            yield bases[owners[some]][each] + (columns * height + rows).astype(np.int64)
+            yield bases[owners[some]][edge] + (columns * height + rows).astype(np.int64)
 
 
-def _rows_of_flat(columns: Floats, each: Integers, begins: Floats, spans: Floats) -> Floats:
+def _rows_of_flat(columns: Floats, edge: Integers, begins: Floats, spans: Floats) -> Floats:
     """The grid rows in which edges no higher than wide cross columns, shape (n,).
 
     Args:
-        columns: shape (n,).
-        each: index of the edge that crosses, shape (n,).
+        columns: the column of each crossing, shape (n,).
+        edge: the index of the edge of each crossing, shape (n,).
         begins: x and y on the grid of the left end of each edge, shape (2, edges).
         spans: x and y from there to its other end, shape (2, edges).
     """
     slopes = spans[1] / spans[0]
-    # Of the grid points on both sides of the middle, the upper one.
-    steps = _SCALE * columns + (2 + (slopes < 0) - begins[0])[each]
-    rows: Floats = np.trunc((begins[1][each] + slopes[each] * steps) + 0.5)
+    # The upper one of the two grid points beside the middle.
+    steps = _SCALE * columns + (2 + (slopes < 0) - begins[0])[edge]
+    rows: Floats = np.trunc((begins[1][edge] + slopes[edge] * steps) + 0.5)
     return rows
 
 
-def _rows_of_steep(columns: Floats, each: Integers, begins: Floats, spans: Floats) -> Floats:
+def _rows_of_steep(columns: Floats, edge: Integers, begins: Floats, spans: Floats) -> Floats:
     """The grid rows in which edges higher than wide cross columns; as above, but with their upper ends."""
     slopes = spans[0] / spans[1]
     middles = _SCALE * columns + 2.5
-    places = (middles - begins[0][each]) / slopes[each]
-    # The first step beyond the middle; where that is all but a whole number, rounding decides.
+    places = (middles - begins[0][edge]) / slopes[edge]
+    # The first step beyond the middle; if that is almost a whole number, rounding decides.
     steps = np.ceil(places)
     close = np.flatnonzero(np.abs(places - np.rint(places)) < 1e-4)
-    slope, begin = slopes[each[close]], begins[0][each[close]]
+    slope, begin = slopes[edge[close]], begins[0][edge[close]]
     step = np.rint(places[close]) - 1
     for _ in range(2):
         step += ((begin + slope * step) + 0.5 >= middles[close] + 0.5) != (slope > 0)
     steps[close] = step
-    rows: Floats = begins[1][each] + steps - 1
+    rows: Floats = begins[1][edge] + steps - 1
     return rows

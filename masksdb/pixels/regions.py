@@ -1,7 +1,7 @@
-"""Pixels to regions: what every distinct value of a mask covers, from the runs of equal pixels in its rows.
+"""Pixels to regions: the area and position of every distinct value of a mask, from runs of equal pixels.
 
-A mask of a million pixels has some thousand runs, so all that is asked of it is computed from runs: areas, boxes, sums,
-COCO run lengths, the value under a pixel, the joint histogram of two masks.
+A mask of a million pixels has some thousand runs, so everything is computed from runs: areas, boxes, sums, COCO run
+lengths, the value under a pixel, the joint histogram of two masks.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Codes = npt.NDArray[np.unsignedinteger]
 Flags = npt.NDArray[np.bool_]
 
 _FEW_PAIRS = 1 << 12
-"""Pairs of values that are counted in a table of all of them."""
+"""The most pairs of values that are counted in a table of all possible pairs."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Stretches of equal pixels: where each starts, and the index of its value.
+    """Runs of equal pixels; n of them.
 
     Attributes:
-        starts: flat pixel index at which each run starts, shape (n,), int64, ascending from 0.
+        starts: the flat index of the first pixel of each run, shape (n,), int64, ascending from 0.
         values: index of the run's value among the distinct values of the mask, shape (n,), unsigned.
         total: pixels of the mask.
     """
@@ -53,15 +53,15 @@ class Runs:
 
 @dataclass(frozen=True)
 class Regions:
-    """The distinct values of a mask and what each covers; n of them, in ascending order of their codes.
+    """The distinct values of a mask and the pixels of each; n values, in ascending order of their codes, and r runs.
 
     Attributes:
         height: pixels.
         width: pixels.
         codes: the values as one number each, shape (n,), unsigned.
-        area: pixels of each, shape (n,), int64.
-        starts: flat pixel index at which each run of equal pixels starts, in reading order, shape (r,), int64.
-        run_codes: the value of each run as its code, shape (r,).
+        area: the pixels of each value, shape (n,), int64.
+        starts: the flat index of the first pixel of each run, in reading order, shape (r,), int64.
+        run_codes: the code of the value of each run, shape (r,).
     """
 
     height: int
@@ -73,7 +73,7 @@ class Regions:
 
     @cached_property
     def runs(self) -> Runs:
-        """The mask as runs in reading order, which may go on into the next rows."""
+        """The mask as runs in reading order, which may continue in the next rows."""
         return Runs(self.starts, _index(self.run_codes, self.codes), self.height * self.width)
 
     @property
@@ -90,7 +90,7 @@ class Regions:
 
     @cached_property
     def geometry(self) -> Integers:
-        """Where each value is: x_min, y_min, x_max, y_max, sum of x, sum of y as pixel indexes; shape (n, 6), int64."""
+        """Of each value x_min, y_min, x_max, y_max, sum_x and sum_y as pixel indexes; shape (n, 6), int64."""
         ids = self.runs.values
         order = np.argsort(ids, kind="stable")
         firsts = np.searchsorted(ids[order], np.arange(len(self.codes), dtype=ids.dtype))
@@ -100,7 +100,7 @@ class Regions:
         edges = np.append(self.starts, self.height * width)
         rows = edges // width
         columns = edges - rows * width
-        # Sums over all pixels before an edge: those of whole rows, then of the one begun.
+        # Sums over all pixels before an edge: those of whole rows, then those of the row that the edge is in.
         sum_x = np.diff(rows * (width * (width - 1) // 2) + columns * (columns - 1) // 2)
         sum_y = np.diff(rows * (rows - 1) // 2 * width + rows * columns)
         last_rows = (edges[1:] - 1) // width
@@ -121,7 +121,7 @@ class Regions:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds, and about what it holds once everything has been asked of it."""
+        """Bytes in memory, about as many as when everything cached here has been computed."""
         return 4 * self.starts.nbytes + self.run_codes.nbytes + 8 * self.codes.size * 8
 
     def counts(self, selected: Flags) -> rle.Counts:
@@ -135,14 +135,14 @@ class Regions:
 
 
 def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
-    """The distinct values of a mask and what each covers.
+    """The distinct values of a mask and the pixels of each.
 
     Args:
-        pixels: shape (height, width), or (height, width, channels), whose channels side by side are then one code, the
-            first highest; uint8 or uint16.
+        pixels: shape (height, width) or (height, width, channels), uint8 or uint16. The code of a pixel with several
+            channels has them side by side, the first one highest.
 
-    >>> found = find_regions(np.array([[7, 7, 3], [3, 7, 3]], np.uint8))
-    >>> found.codes.tolist(), found.area.tolist(), found.geometry[:, :4].tolist()
+    >>> regions = find_regions(np.array([[7, 7, 3], [3, 7, 3]], np.uint8))
+    >>> regions.codes.tolist(), regions.area.tolist(), regions.geometry[:, :4].tolist()
     ([3, 7], [3, 3], [[0, 0, 2, 1], [0, 0, 1, 1]])
     """
     height, width = pixels.shape[:2]
@@ -164,7 +164,7 @@ def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
 
 
 def _packed(flat: npt.NDArray[np.unsignedinteger], starts: Integers, channels: int) -> Codes:
-    """The codes of the pixels at some places."""
+    """The codes of the pixels at some indexes."""
     if channels == 1:
         return flat[starts]
     bits = flat.itemsize * 8
@@ -177,7 +177,7 @@ def _packed(flat: npt.NDArray[np.unsignedinteger], starts: Integers, channels: i
 
 
 def _starts(flat: Array, channels: int) -> Integers:
-    """Where pixels of so many channels differ from the one before; 0 is the first."""
+    """The indexes of the pixels that differ from the one before, and of the first pixel."""
     changed = np.flatnonzero(flat[channels:] != flat[:-channels])
     starts = np.empty(len(changed) + 1, np.int64)
     starts[0] = 0
@@ -189,11 +189,11 @@ _local = threading.local()
 
 
 def _table() -> npt.NDArray[np.int32]:
-    """A table of all 24-bit codes, of which only what occurs is ever touched; one for each thread."""
+    """A table of all 24-bit codes, one for each thread; only the entries of codes that occur are ever used."""
     if not hasattr(_local, "table"):
         _local.table = np.empty(1 << 24, np.int32)
-    found: npt.NDArray[np.int32] = _local.table
-    return found
+    table: npt.NDArray[np.int32] = _local.table
+    return table
 
 
 def _distinct(codes: Codes) -> Codes:
@@ -202,34 +202,34 @@ def _distinct(codes: Codes) -> Codes:
         return np.unique(codes)
     table, places = _table(), np.arange(len(codes), dtype=np.int32)
     table[codes] = places
-    # Of equal codes one place is in the table now.
+    # The table has one place for equal codes now.
     return np.sort(codes[table[codes] == places])
 
 
 def _index(codes: Codes, distinct: Codes) -> Codes:
-    """For each code its index among the distinct ones, in as few bytes as hold it."""
+    """For each code its index among the distinct codes, in the smallest type that is large enough."""
     count = len(distinct)
     kind = np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
     if codes.dtype.itemsize > 4 or int(distinct[-1]) >= 1 << 24:
         return np.searchsorted(distinct, codes).astype(kind)
     table = _table()
     table[distinct] = np.arange(count, dtype=np.int32)
-    found: Codes = table[codes].astype(kind)
-    return found
+    indexes: Codes = table[codes].astype(kind)
+    return indexes
 
 
 def joint_histogram(left: Regions, right: Regions) -> tuple[Integers, Integers, Integers]:
-    """How many pixels have which pair of values in two masks of equal size.
+    """The pixels of every pair of values that two masks of equal size have in the same place.
 
     Returns:
-        Index of the value in the left mask, index in the right, and pixels, for each pair that occurs; each of
-        shape (n,), int64, in ascending order of the pairs.
+        The index of the value in the left mask, the index in the right mask, and the pixels of every pair that occurs:
+        three arrays of shape (n,), int64, in ascending order of the pairs.
     """
     of_left, of_right = left.runs, right.runs
     starts = np.concatenate((of_left.starts, of_right.starts))
-    # Both are in order, so a sort that keeps stretches which are so only merges them.
+    # Both halves are sorted, so a stable sort only merges them.
     order = np.argsort(starts, kind="stable")
-    # How many runs of each side have begun; where two begin together, the first is no pixel long and counts nothing.
+    # The runs of each side that have begun; where two begin together, the first stretch is empty and adds nothing.
     begun_left = np.cumsum(order < len(of_left.starts))
     begun_right = np.arange(1, len(order) + 1) - begun_left
     lengths = np.diff(starts[order], append=of_left.total)

@@ -1,7 +1,7 @@
-"""COCO run lengths: their text, and what can be computed of them without going back to pixels.
+"""COCO run lengths: their text form, and what is computed from them without expanding them to pixels.
 
-A region of height x width pixels is the list of its run lengths, of background and region in turn, beginning with
-background (perhaps 0 long), down the columns one after the other. COCO's compressed form writes each run length as its
+A region of height x width pixels is a list of run lengths, of background and region in turn, beginning with background
+(perhaps of length 0), down one column after the other. COCO's compressed form writes each run length as its
 difference from the one two before (the first three as they are), in groups of five bits with the lowest first, as
 characters from ``0`` (48) on; 32 added to a group says that another follows, and the highest bit of the last group is
 the sign. The format is that of ``maskApi.c`` in the COCO API.
@@ -45,7 +45,7 @@ def encode_counts(counts: Counts) -> str:
     values = np.asarray(counts, np.int64).copy()
     values[3:] -= counts[1:-2]
     groups = (values[:, None] >> (5 * np.arange(_GROUPS))) & 31
-    # A group is the last when what is above it is nothing but its own sign bit, repeated.
+    # A group is the last one if all bits above it repeat its own sign bit.
     above = values[:, None] >> (5 * np.arange(1, _GROUPS + 1))
     is_last = above == np.where(groups & 16, -1, 0)
     length = is_last.argmax(axis=1) + 1
@@ -58,7 +58,7 @@ def decode_counts(text: str) -> Counts:
     """The run lengths of a compressed text.
 
     Raises:
-        MasksDBError: the text is not of this form.
+        MasksDBError: the text is not COCO's compressed form.
 
     >>> decode_counts("013;").tolist()
     [0, 1, 3, 12]
@@ -80,7 +80,7 @@ def decode_counts(text: str) -> Counts:
     values = np.add.reduceat((characters & 31) << (5 * place), starts)
     is_negative = characters[ends] & 16 != 0
     values -= np.where(is_negative, np.int64(1) << (5 * (ends - starts + 1)), 0)
-    # Each is a difference from the one two before, so both halves are sums; the first is added to nothing.
+    # A number is the difference from the one two before it, so both halves are sums; the first number stands alone.
     counts = values.copy()
     counts[1::2] = np.cumsum(values[1::2])
     counts[2::2] = np.cumsum(values[2::2])
@@ -88,21 +88,21 @@ def decode_counts(text: str) -> Counts:
 
 
 def check_size(counts: Counts, height: int, width: int) -> None:
-    """Raise MasksDBError where run lengths are not those of so many pixels."""
+    """Raise MasksDBError if run lengths are not those of an image of this size."""
     if len(counts) and counts.min() < 0:
         raise MasksDBError(f"rle: a run length of {counts.min()}")
     pixels = height * width
-    # The sum of run lengths that are too long may overflow, and then be right.
+    # The sum of run lengths that are far too long may overflow to the right number.
     if counts.sum() != pixels or counts.max(initial=0) > pixels:
         raise MasksDBError(f"rle: run lengths of {sum(counts.tolist())} pixels, and its size is {height} x {width}")
 
 
 def from_flags(flags: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64], total: int) -> Counts:
-    """The run lengths of a region given as consecutive stretches of pixels.
+    """The run lengths of a region that consists of stretches of pixels.
 
     Args:
-        flags: whether each stretch belongs to the region.
-        starts: where each stretch starts, from 0.
+        flags: for each stretch whether it belongs to the region.
+        starts: the index of the first pixel of each stretch; the first stretch starts at 0.
         total: pixels in all.
     """
     edges = starts[np.flatnonzero(np.diff(flags, prepend=False))]
@@ -115,7 +115,7 @@ def area(counts: Counts) -> int:
 
 
 def box(counts: Counts, height: int) -> Box | None:
-    """The smallest box around the region; None where it is empty."""
+    """The smallest box around the region; None if the region is empty."""
     ends = np.cumsum(counts)
     starts, stops = ends[0::2][: len(counts) // 2], ends[1::2]
     keep = stops > starts
@@ -123,7 +123,7 @@ def box(counts: Counts, height: int) -> Box | None:
         return None
     first, last = starts[keep], stops[keep] - 1
     x_min, x_max = int(first[0]) // height, int(last[-1]) // height
-    # A run that goes on into the next column touches both the last row of the one and the first of the other.
+    # A run that continues in the next column touches the last row of one column and the first row of the next.
     wraps = bool((first // height != last // height).any())
     y_min = 0 if wraps else int((first % height).min())
     y_max = height - 1 if wraps else int((last % height).max())
@@ -146,12 +146,12 @@ def sums(counts: Counts, height: int) -> tuple[int, int]:
 
 
 def union(left: Counts, right: Counts) -> Counts:
-    """The run lengths of what is in one of two regions, or in both."""
+    """The run lengths of the pixels of one of two regions, or of both."""
     return _combined(left, right, is_union=True)
 
 
 def intersection(left: Counts, right: Counts) -> Counts:
-    """The run lengths of what is in both of two regions."""
+    """The run lengths of the pixels that two regions share."""
     return _combined(left, right, is_union=False)
 
 
@@ -159,13 +159,13 @@ def _combined(left: Counts, right: Counts, *, is_union: bool) -> Counts:
     total = int(left.sum())
     edges = np.unique(np.concatenate(([0], np.cumsum(left), np.cumsum(right))))
     starts = edges[edges < total]
-    # The number of edges at or before a place says whether it is background (even) or region (odd).
+    # An even number of edges at or before a pixel means background, an odd number region.
     inside = [np.searchsorted(np.cumsum(counts), starts, side="right") % 2 == 1 for counts in (left, right)]
     return from_flags(inside[0] | inside[1] if is_union else inside[0] & inside[1], starts, total)
 
 
 def iou(left: Counts, right: Counts) -> float:
-    """Pixels in both regions by pixels in either; 0 where both are empty, as pycocotools has it."""
+    """Pixels in both regions by pixels in either; 0 if both are empty, as in pycocotools."""
     both = area(intersection(left, right))
     either = area(left) + area(right) - both
     return both / either if either else 0.0
@@ -175,7 +175,7 @@ def to_pixels(counts: Counts, height: int, width: int) -> npt.NDArray[np.uint8]:
     """The region as an array of shape (height, width), uint8, 1 inside.
 
     Raises:
-        MasksDBError: the run lengths are not those of so many pixels.
+        MasksDBError: the run lengths are not those of an image of this size.
 
     >>> to_pixels(np.array([1, 2, 3]), 2, 3).tolist()
     [[0, 1, 0], [1, 0, 0]]
@@ -186,6 +186,6 @@ def to_pixels(counts: Counts, height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 def from_pixels(pixels: npt.NDArray[np.generic]) -> Counts:
-    """The run lengths of what is not 0 in an array of shape (height, width)."""
+    """The run lengths of the pixels that are not 0 in an array of shape (height, width)."""
     flags = np.ascontiguousarray((pixels != 0).T).reshape(-1)
     return from_flags(flags, np.arange(len(flags)), len(flags))

@@ -1,4 +1,4 @@
-"""Which of a mask's values a query means."""
+"""The distinct values of a mask that match the value of a ROI."""
 
 from __future__ import annotations
 
@@ -11,29 +11,26 @@ from masksdb.pixels.masks import NONE, RED, SAMPLE, Flags, Integers, MaskFacts
 
 
 def select(facts: MaskFacts, value: Sequence[int], tolerance: int, uri: str) -> Flags:
-    """Which of a mask's distinct values a ROI's value stands for.
+    """The distinct values of a mask that match the value of a ROI.
 
     Args:
         facts: the mask.
         value: 1 number (the raw sample), 3 (red, green, blue as displayed) or 4 (and alpha); -1 matches anything.
         tolerance: by how much each channel may differ.
-        uri: what errors call the mask.
+        uri: the name of the mask in errors.
 
     Returns:
-        A flag for each row of ``facts.colours``.
+        For each row of ``facts.colours`` whether it matches, shape (n,).
 
     Raises:
-        MaskDecodeError: one number, and the mask has no raw samples; or a tolerance between palette indexes.
+        MaskDecodeError: one number, but the mask has no raw samples; or a tolerance between palette indexes.
     """
     if len(value) == 1 and not facts.image.has_sample:
         raise MaskDecodeError(uri, no_sample(facts))
     if len(value) == 1 and tolerance and facts.image.mode == "palette":
         raise MaskDecodeError(uri, "palette indexes, which are names; a tolerance means nothing between them")
-    first = SAMPLE if len(value) == 1 else RED
-    found = facts.colours[:, first : first + len(value)]
-    wanted = np.array(value)
-    flags: Flags = ((np.abs(found - wanted) <= tolerance) | (wanted == NONE)).all(axis=1)
-    return flags
+    is_selected: Flags = distances(facts, value) <= tolerance
+    return is_selected
 
 
 def distances(facts: MaskFacts, value: Sequence[int]) -> Integers:
@@ -45,7 +42,7 @@ def distances(facts: MaskFacts, value: Sequence[int]) -> Integers:
     """
     first, numbers = SAMPLE if len(value) == 1 else RED, np.array(value)
     differences = np.abs(facts.colours[:, first : first + len(value)] - numbers)
-    largest: Integers = np.where(numbers == NONE, 0, differences).max(axis=1)
+    largest: Integers = np.where(numbers == NONE, 0, differences).max(axis=1, initial=0)
     return largest
 
 

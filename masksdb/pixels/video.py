@@ -21,10 +21,10 @@ _LOSSLESS_CODECS = {"ffv1", "huffyuv", "ffvhuff", "png", "qtrle", "rawvideo", "u
 _CONTENT_TYPES = {"mov": "video/mp4", "matroska": "video/x-matroska", "avi": "video/x-msvideo", "ogg": "video/ogg"}
 
 _SEEKABLE = ("mov", "matroska", "flv")
-"""Containers in which every frame has its own time, so that a seek arrives where it should."""
+"""Containers in which every frame has a time of its own, so that a seek is exact."""
 
 _EARLIER_STARTS = 2
-"""Key frames before the nearest one from which a frame is tried to be decoded, where it cannot be from that one."""
+"""Earlier key frames from which decoding is tried if it fails from the nearest one."""
 
 _RGB_FORMATS = ("gbr", "rgb", "bgr", "argb", "abgr", "0rgb", "0bgr", "pal8", "gray")
 
@@ -45,20 +45,20 @@ def is_video(head: bytes) -> bool:
 
 
 class Video:
-    """An open video file, which decodes frames by time and goes on from where it is.
+    """An open video file, which decodes frames by time and continues from the frame that it decoded last.
 
     Attributes:
         path: the file.
-        uri: what errors call it.
+        uri: the name of the file in errors.
         is_lossy: whether its codec may have changed pixels.
-        content_type: such as ``video/mp4``.
+        content_type: the MIME type, such as ``video/mp4``.
     """
 
     def __init__(self, path: str, uri: str, pixel_limit: int) -> None:
-        """Open a video and list when its frames are shown.
+        """Open a video and list the times of its frames.
 
         Raises:
-            MaskDecodeError: the file is damaged, too large, or holds no video.
+            MaskDecodeError: the file is damaged, too large, or has no video stream.
             UnsupportedFormatError: PyAV, which decodes videos, is not installed.
         """
         try:
@@ -103,7 +103,7 @@ class Video:
         if self._stream.codec_context is None:
             raise MaskDecodeError(self.uri, "a video whose codec is not known")
         self._stream.thread_type = "AUTO"
-        # Of a damaged frame an error is told, not the pixels that are guessed for it.
+        # A damaged frame is an error; its pixels are not guessed.
         self._stream.codec_context.options = {"err_detect": "explode"}
 
     def _list_frames(self) -> None:
@@ -117,7 +117,7 @@ class Video:
                 keys.append(packet.pts)
             if packet.is_corrupt:
                 self._cut_pts.add(packet.pts)
-            # What was cut off when a video was trimmed is there to decode what follows, and never shown.
+            # Frames that were trimmed off are stored to decode those that follow, and are never shown.
             if not packet.is_discard:
                 pts.append(packet.pts)
         if not pts:
@@ -144,7 +144,7 @@ class Video:
         return codec in _LOSSLESS_CODECS or bool(re.search(rb"x26[45] .*\bqp=0\b", first_packet, re.DOTALL))
 
     def frame_numbers(self, timestamps_ms: Sequence[int]) -> list[int]:
-        """The frame that is shown nearest to each time, the earlier of two as near; counted from 0.
+        """For each time the number of the nearest frame, counted from 0; the earlier of two that are as near.
 
         Raises:
             MaskDecodeError: a time is before the first frame, or later than the last one and its duration.
@@ -161,20 +161,20 @@ class Video:
         return [int(number) for number in np.where(is_before, after - 1, after)]
 
     def read_frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, MaskImage | MaskDecodeError]]:
-        """Decode frames in ascending order, each once, with a seek only where it saves decoding.
+        """Decode frames in ascending order, every frame once, with a seek only if it saves decoding.
 
         Yields:
-            The number of the frame, and its pixels as RGB, or why it cannot be decoded.
+            The number of a frame, and its pixels as RGB, or why they cannot be decoded.
         """
         with self.lock:
             for number in sorted(set(numbers)):
-                found: MaskImage | MaskDecodeError
+                image: MaskImage | MaskDecodeError
                 try:
                     with self._translated():
-                        found = self._read(number)
+                        image = self._read(number)
                 except MaskDecodeError as error:
-                    found = error
-                yield number, found
+                    image = error
+                yield number, image
 
     def _read(self, number: int) -> MaskImage:
         if self._pts[number] in self._cut_pts:
@@ -184,7 +184,7 @@ class Video:
         attempts = starts if starts and self._is_seekable else [int(self._pts[0])]
         if self._frames is not None and self._position < number and attempts[0] <= self._pts[self._position + 1]:
             attempts = [None, *attempts]
-        # The frames that a key frame needs to be followed by may refer to what is before it.
+        # Frames after a key frame may refer to frames before it.
         problem: Exception = MaskDecodeError(self.uri, f"its frame {number} cannot be decoded")
         for start in attempts:
             try:
@@ -193,13 +193,13 @@ class Video:
                 self._frames, problem = None, error
                 continue
             if frame is not None:
-                # Planes of RGB come out as they are; of other formats nothing comes out exactly.
+                # Planes of RGB are exact; other formats are converted, which is not.
                 pixels: Any = frame.to_ndarray(format="rgb24")
                 return MaskImage(pixels, "rgb", content_type=self.content_type, is_lossy=self.is_lossy, is_video=True)
         raise problem
 
     def _find(self, number: int, start: int | None) -> Any:
-        """Decode until a frame, going on, or from a time on; None where it does not come."""
+        """Decode up to a frame, from the last decoded frame or from ``start``; None if the frame does not come."""
         if start is not None:
             if self._is_seekable:
                 self._container.seek(start, stream=self._stream)

@@ -59,7 +59,7 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     "missing.png": (None, "no such file"),
     "folder.png": (None, "not a file"),
     "empty.png": (b"", "empty"),
-    "text.png": (b"not a picture at all\n", "no image that is known"),
+    "text.png": (b"not a picture at all\n", "not an image of a known format"),
     "cut in its header.png": (GOOD[:20], "cut off"),
     "cut before its pixels.png": (GOOD[:33], "cut off"),
     "cut in its pixels.png": (GOOD[:-30], "damaged|cut off"),

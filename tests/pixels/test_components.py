@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.reference import Flags
 
-from masksdb.pixels import components as shapes
-from masksdb.pixels.components import Change
+from masksdb.pixels import components
+from masksdb.pixels.components import RegionChange
 
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -43,9 +43,9 @@ def holes_of(inside: Flags) -> list[Flags]:
     return [labels == number for number in range(1, count + 1) if number not in at_border]
 
 
-def change_of(before: Flags, after: Flags) -> Change:
+def change_of(before: Flags, after: Flags) -> RegionChange:
     labels, count = flood(before, 8)
-    return Change(
+    return RegionChange(
         int((after & ~before).sum()),
         int((before & ~after).sum()),
         sum(bool(after[hole].all()) for hole in holes_of(before)),
@@ -74,7 +74,7 @@ def pairs(draw: st.DrawFn) -> tuple[Flags, Flags]:
 @thorough
 @given(pairs(), st.sampled_from([4, 8]))
 def test_components_are_those_of_a_flood_fill(pair: tuple[Flags, Flags], connectivity: Connectivity) -> None:
-    labels, count = shapes.components(pair[0], connectivity)
+    labels, count = components.components(pair[0], connectivity)
     expected, expected_count = flood(pair[0], connectivity)
     assert labels.dtype == np.int32
     assert (labels.tolist(), count) == (expected.tolist(), expected_count)
@@ -83,7 +83,7 @@ def test_components_are_those_of_a_flood_fill(pair: tuple[Flags, Flags], connect
 @thorough
 @given(pairs())
 def test_holes_are_the_background_that_does_not_reach_the_border(pair: tuple[Flags, Flags]) -> None:
-    labels, count = shapes.holes(pair[0])
+    labels, count = components.holes(pair[0])
     assert labels.dtype == np.int32
     found = [(labels == number).tolist() for number in range(1, count + 1)]
     assert found == [hole.tolist() for hole in holes_of(pair[0])]
@@ -93,7 +93,7 @@ def test_holes_are_the_background_that_does_not_reach_the_border(pair: tuple[Fla
 @thorough
 @given(pairs())
 def test_compare_counts_what_a_flood_fill_finds(pair: tuple[Flags, Flags]) -> None:
-    assert shapes.compare(*pair) == change_of(*pair)
+    assert components.compare(*pair) == change_of(*pair)
 
 
 def picture(text: str) -> Flags:
@@ -105,14 +105,14 @@ RING = picture("....... .###... .#.#.#. .###... ...#... ......#")
 
 def test_pixels_that_touch_at_a_corner_are_one_part_of_eight_neighbours_and_two_of_four() -> None:
     corner = picture("#. .#")
-    assert shapes.components(corner, 4)[0].tolist() == [[1, 0], [0, 2]]
-    assert shapes.components(corner, 8)[0].tolist() == [[1, 0], [0, 1]]
-    assert shapes.components(corner[::-1], 8)[1] == 1
+    assert components.components(corner, 4)[0].tolist() == [[1, 0], [0, 2]]
+    assert components.components(corner, 8)[0].tolist() == [[1, 0], [0, 1]]
+    assert components.components(corner[::-1], 8)[1] == 1
 
 
 def test_rows_do_not_go_on_in_the_next() -> None:
     ends = picture("..# #..")
-    assert [shapes.components(ends, connectivity)[1] for connectivity in (4, 8)] == [2, 2]
+    assert [components.components(ends, connectivity)[1] for connectivity in (4, 8)] == [2, 2]
 
 
 def test_a_hole_is_filled_only_where_all_of_it_is() -> None:
@@ -120,31 +120,35 @@ def test_a_hole_is_filled_only_where_all_of_it_is() -> None:
     for columns, filled in ([1], 0), ([1, 2], 0), ([1, 2, 3], 1):
         after = tall.copy()
         after[1, columns] = True
-        assert shapes.compare(tall, after) == Change(len(columns), 0, filled, 0)
+        assert components.compare(tall, after) == RegionChange(len(columns), 0, filled, 0)
 
 
 def test_a_hole_that_opens_is_not_filled_and_a_part_that_shrinks_is_not_dropped() -> None:
     after = RING.copy()
     after[1, 2] = False
-    assert shapes.compare(RING, after) == Change(0, 1, 0, 0)
+    assert components.compare(RING, after) == RegionChange(0, 1, 0, 0)
     after[2, 5] = False
-    assert shapes.compare(RING, after) == Change(0, 2, 0, 1)
+    assert components.compare(RING, after) == RegionChange(0, 2, 0, 1)
 
 
 def test_a_region_that_appears_or_goes() -> None:
     nothing = np.zeros_like(RING)
-    assert shapes.compare(nothing, RING) == Change(11, 0, 0, 0)
-    assert shapes.compare(RING, nothing) == Change(0, 11, 0, 3)
-    assert shapes.compare(RING, ~nothing) == Change(31, 0, 1, 0)
-    assert shapes.compare(RING, RING.copy()) == shapes.compare(nothing, nothing) == Change(0, 0, 0, 0)
+    assert components.compare(nothing, RING) == RegionChange(11, 0, 0, 0)
+    assert components.compare(RING, nothing) == RegionChange(0, 11, 0, 3)
+    assert components.compare(RING, ~nothing) == RegionChange(31, 0, 1, 0)
+    assert components.compare(RING, RING.copy()) == components.compare(nothing, nothing) == RegionChange(0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
 def test_a_picture_without_pixels_has_no_parts(shape: tuple[int, int]) -> None:
     empty = np.zeros(shape, np.bool_)
-    assert [shapes.components(empty, 4)[1], shapes.components(empty, 8)[1], shapes.holes(empty)[1]] == [0, 0, 0]
-    assert shapes.components(empty, 4)[0].shape == shapes.holes(empty)[0].shape == shape
-    assert shapes.compare(empty, empty) == Change(0, 0, 0, 0)
+    assert [components.components(empty, 4)[1], components.components(empty, 8)[1], components.holes(empty)[1]] == [
+        0,
+        0,
+        0,
+    ]
+    assert components.components(empty, 4)[0].shape == components.holes(empty)[0].shape == shape
+    assert components.compare(empty, empty) == RegionChange(0, 0, 0, 0)
 
 
 def test_a_comb_and_a_snake_as_long_as_the_picture_are_one_part() -> None:
@@ -154,4 +158,4 @@ def test_a_comb_and_a_snake_as_long_as_the_picture_are_one_part() -> None:
     snake[::2] = True
     snake[1::4, -1] = snake[3::4, 0] = True
     for inside in (comb, comb[::-1], comb.T, snake, snake[::-1], snake.T):
-        assert shapes.components(inside, 4)[1] == shapes.components(inside, 8)[1] == 1
+        assert components.components(inside, 4)[1] == components.components(inside, 8)[1] == 1
