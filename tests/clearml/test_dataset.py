@@ -23,7 +23,7 @@ def version_named(name: str) -> DatasetVersion:
 def test_a_new_dataset_has_an_empty_version_called_current() -> None:
     dataset = Dataset.create(dataset_name="zoo")
     assert isinstance(dataset, Dataset)
-    assert [(each.version_name, each.status) for each in dataset.get_versions()] == [("Current", "draft")]
+    assert [(version.version_name, version.status) for version in dataset.get_versions()] == [("Current", "draft")]
     second = DatasetVersion.create_new_dataset(dataset_name="farm")
     assert isinstance(second, Dataset)
     assert second.name == "farm"
@@ -182,11 +182,11 @@ def test_versions_are_listed_newest_first_and_by_status() -> None:
     for name in ("a", "b", "c"):
         DatasetVersion.create_version(dataset_name="zoo", version_name=name)
     version_named("b").publish_version()
-    assert [each.version_name for each in DatasetVersion.get_versions(dataset_name="zoo")] == ["c", "b", "a"]
+    assert [version.version_name for version in DatasetVersion.get_versions(dataset_name="zoo")] == ["c", "b", "a"]
     published = DatasetVersion.get_versions(dataset_name="zoo", only_published=True)
-    assert [each.version_name for each in published] == ["b"]
+    assert [version.version_name for version in published] == ["b"]
     drafts = DatasetVersion.get_versions(dataset_name="zoo", only_draft=True)
-    assert [each.version_name for each in drafts] == ["c", "a"]
+    assert [version.version_name for version in drafts] == ["c", "a"]
 
 
 def test_the_current_version_of_several_comes_with_a_warning() -> None:
@@ -213,7 +213,7 @@ def test_drafts_are_deleted_and_published_versions_refuse() -> None:
     dataset = Dataset.create(dataset_name="zoo")
     DatasetVersion.create_version(dataset_name="zoo", version_name="attempt").add_frames([SingleFrame(source=CAT)])
     Dataset.get(dataset_name="zoo").delete_version(version_name="attempt")
-    assert [each.version_name for each in dataset.get_versions()] == ["Current"]
+    assert [version.version_name for version in dataset.get_versions()] == ["Current"]
     DatasetVersion.create_snapshot(dataset_name="zoo", publish_name="first")
     with pytest.raises(masksdb.VersionPublishedError):
         dataset.delete_version(version_name="first")

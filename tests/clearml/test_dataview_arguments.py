@@ -66,8 +66,8 @@ def test_one_rule_needs_no_list_and_goes_with_the_other_queries(cars: masksdb.Da
 
 def test_datasets_and_versions_are_found_by_their_ids(cars: masksdb.Database) -> None:
     ((dataset_id, version_id),) = cars.sql("SELECT dataset_id, version_id FROM versions").fetchall()
-    for given in (version_id, str(version_id)):
-        assert len(ids(view_of(cars, dataset_name=None, version_id=given))) == 5
+    for as_passed in (version_id, str(version_id)):
+        assert len(ids(view_of(cars, dataset_name=None, version_id=as_passed))) == 5
     assert len(ids(view_of(cars, dataset_name=None, dataset_id=dataset_id, version_id=version_id))) == 5
 
 
@@ -98,8 +98,8 @@ def test_repetition_ends_where_the_largest_query_is_through(cars: masksdb.Databa
 
 
 def test_arguments_that_change_nothing_are_taken(cars: masksdb.Database) -> None:
-    found = view_of(cars).get_iterator(query_queue_depth=2, node_id=3, cache_in_memory=True)
-    assert [frame.id for frame in found] == [frame.id for frame in view_of(cars)]
+    frames = view_of(cars).get_iterator(query_queue_depth=2, node_id=3, cache_in_memory=True)
+    assert [frame.id for frame in frames] == [frame.id for frame in view_of(cars)]
 
 
 def test_workers_share_the_frames(cars: masksdb.Database) -> None:

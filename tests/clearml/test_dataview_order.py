@@ -33,7 +33,7 @@ def view_of(db: masksdb.Database, order: str = "random", seed: int = 7, **parame
 
 
 def ids(view: DataView, count: int | None = None) -> list[str]:
-    return [each["id"] for each in itertools.islice(view.get_iterator(["id"]), count)]
+    return [frame["id"] for frame in itertools.islice(view.get_iterator(["id"]), count)]
 
 
 def digest(*parts: str) -> str:
@@ -64,8 +64,8 @@ def test_draws_follow_from_the_seed(db: masksdb.Database) -> None:
     assert len(set(first)) > 250
     assert max(Counter(first).values()) < 20
     pool = shuffled(7)
-    for draw, found in enumerate(first):
-        assert found == pool[int(digest("7", str(draw))[12:24], 16) * 300 >> 48]
+    for draw, frame_id in enumerate(first):
+        assert frame_id == pool[int(digest("7", str(draw))[12:24], 16) * 300 >> 48]
 
 
 def test_an_order_does_not_depend_on_how_the_frames_came_in(db: masksdb.Database) -> None:
@@ -74,7 +74,7 @@ def test_an_order_does_not_depend_on_how_the_frames_came_in(db: masksdb.Database
         for start in (200, 0, 100):
             other.ingest(FRAMES[start : start + 100][::-1], dataset="d", version="v")
         for infinite in (False, True):
-            views = [view_of(each, iteration_infinite=infinite) for each in (other, db)]
+            views = [view_of(database, iteration_infinite=infinite) for database in (other, db)]
             assert ids(views[0], 300) == ids(views[1], 300)
 
 
@@ -83,29 +83,29 @@ def test_weights_come_out_within_two_percent(db: masksdb.Database) -> None:
     weights = {"n:[0 TO 9]": 1.0, "n:[10 TO 299]": 5.0, "n:[5 TO 7]": 0.5, "n:1000": 100.0}
     for query, weight in weights.items():
         view.add_query(dataset_name="d", version_name="v", frame_query=f"meta.{query}", weight=weight)
-    found = Counter(row[0] for row in db.sql(f"SELECT query_index FROM ({view.sql()})", view.parameters()).fetchall())
-    assert sum(found.values()) == 100_000
-    assert set(found) == {0, 1, 2}
+    draws = Counter(row[0] for row in db.sql(f"SELECT query_index FROM ({view.sql()})", view.parameters()).fetchall())
+    assert sum(draws.values()) == 100_000
+    assert set(draws) == {0, 1, 2}
     for index, weight in enumerate([1.0, 5.0, 0.5]):
-        assert found[index] / 100_000 == pytest.approx(weight / 6.5, rel=0.02)
+        assert draws[index] / 100_000 == pytest.approx(weight / 6.5, rel=0.02)
 
 
 def test_without_repetition_queries_take_turns_by_weight(db: masksdb.Database) -> None:
     view = DataView(iteration_order="random", maximum_number_of_frames=120, database=db)
     view.add_query(dataset_name="d", version_name="v", frame_query="meta.n:[0 TO 99]", weight=1)
     view.add_query(dataset_name="d", version_name="v", frame_query="meta.n:[100 TO 299]", weight=5)
-    found = ids(view)
-    assert len(set(found)) == 120
-    assert sum(frame < "f100" for frame in found) in (19, 20, 21)
+    frame_ids = ids(view)
+    assert len(set(frame_ids)) == 120
+    assert sum(frame < "f100" for frame in frame_ids) in (19, 20, 21)
 
 
 def test_repetition_balances_the_queries(db: masksdb.Database) -> None:
     view = DataView(database=db)
     view.add_query(dataset_name="d", version_name="v", frame_query="meta.n:<20", weight=1)
     view.add_query(dataset_name="d", version_name="v", frame_query="meta.n:>=20", weight=1)
-    found = view.to_list(allow_repetition=True)
-    assert len(found) == 560
-    assert 220 < sum(frame.id < "f020" for frame in found) < 340
+    frames = view.to_list(allow_repetition=True)
+    assert len(frames) == 560
+    assert 220 < sum(frame.id < "f020" for frame in frames) < 340
     view.set_iteration_parameters(maximum_number_of_frames=10)
     assert len(view.to_list(allow_repetition=True)) == 10
 
@@ -131,7 +131,7 @@ def test_a_view_without_frames_ends(db: masksdb.Database, order: str) -> None:
 def test_workers_share_the_frames(db: masksdb.Database) -> None:
     view = view_of(db)
     shares = [[frame.id for frame in view.get_iterator(worker_index=index, num_workers=3)] for index in range(3)]
-    assert [each for turn in itertools.zip_longest(*shares) for each in turn] == ids(view)
+    assert [frame_id for turn in itertools.zip_longest(*shares) for frame_id in turn] == ids(view)
 
 
 def test_frames_are_read_a_few_at_a_time(db: masksdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,8 +44,8 @@ def test_frames_that_are_not_what_they_should_be_are_returned() -> None:
     bad.width = "wide"  # type: ignore[assignment]  # on purpose
     worse = SingleFrame(id="worse", metadata={"x": float("nan")})
     failed = version.add_frames([worse, good, bad])
-    assert [each["frame"] for each in failed] == [worse, bad]
-    assert {each["error_type"] for each in failed} == {"validation"}
+    assert [failure["frame"] for failure in failed] == [worse, bad]
+    assert {failure["error_type"] for failure in failed} == {"validation"}
     assert "frames[2]: sources[0].width" in failed[1]["error"]
     assert version.get_frame("good").id == "good"
 
@@ -93,11 +93,11 @@ def test_frames_are_grouped_by_name() -> None:
     group = FrameGroup()
     group["left"] = SingleFrame(source=CAT, width=512, height=512, preview_uri=CAT)
     assert version.add_frames([group]) == []
-    found = DatasetVersion.get_single_frame(frame_id=group.id, dataset_name="zoo", version_name="v")
-    assert isinstance(found, FrameGroup)
-    assert list(found) == ["left"]
-    found["left"].metadata["new_key"] = "new_value"
-    version.update_frames([found])
+    saved_group = DatasetVersion.get_single_frame(frame_id=group.id, dataset_name="zoo", version_name="v")
+    assert isinstance(saved_group, FrameGroup)
+    assert list(saved_group) == ["left"]
+    saved_group["left"].metadata["new_key"] = "new_value"
+    version.update_frames([saved_group])
     again = version.get_frame(group.id)
     assert isinstance(again, FrameGroup)
     assert again["left"].metadata == {"new_key": "new_value"}
@@ -169,12 +169,12 @@ def test_local_files_are_found_where_they_are(tmp_path: Path, monkeypatch: pytes
     frame.masks_source = {"seg": "a b.png", "none": "empty.png"}
     version.add_frames([frame])
     monkeypatch.chdir("/")
-    found = version.get_frame("a")
-    assert isinstance(found, SingleFrame)
-    assert found.get_local_source() == str(tmp_path / "a b.png")
-    assert found.get_local_preview_source() == str(tmp_path / "a b.png")
-    assert found.get_local_mask_source(mask_id="seg") == str(tmp_path / "a b.png")
-    assert found.get_local_masks_source() == {"seg": str(tmp_path / "a b.png"), "none": None}
-    assert found.get_local_mask_source(mask_id="none", skip_size_check=True) == str(tmp_path / "empty.png")
+    frame = version.get_frame("a")
+    assert isinstance(frame, SingleFrame)
+    assert frame.get_local_source() == str(tmp_path / "a b.png")
+    assert frame.get_local_preview_source() == str(tmp_path / "a b.png")
+    assert frame.get_local_mask_source(mask_id="seg") == str(tmp_path / "a b.png")
+    assert frame.get_local_masks_source() == {"seg": str(tmp_path / "a b.png"), "none": None}
+    assert frame.get_local_mask_source(mask_id="none", skip_size_check=True) == str(tmp_path / "empty.png")
     with pytest.raises(ValueError, match="no local file"):
-        found.get_local_mask_source(mask_id="none", raise_on_error=True)
+        frame.get_local_mask_source(mask_id="none", raise_on_error=True)
