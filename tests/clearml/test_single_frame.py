@@ -169,12 +169,12 @@ def test_local_files_are_found_where_they_are(tmp_path: Path, monkeypatch: pytes
     frame.masks_source = {"seg": "a b.png", "none": "empty.png"}
     version.add_frames([frame])
     monkeypatch.chdir("/")
-    frame = version.get_frame("a")
-    assert isinstance(frame, SingleFrame)
-    assert frame.get_local_source() == str(tmp_path / "a b.png")
-    assert frame.get_local_preview_source() == str(tmp_path / "a b.png")
-    assert frame.get_local_mask_source(mask_id="seg") == str(tmp_path / "a b.png")
-    assert frame.get_local_masks_source() == {"seg": str(tmp_path / "a b.png"), "none": None}
-    assert frame.get_local_mask_source(mask_id="none", skip_size_check=True) == str(tmp_path / "empty.png")
+    saved = version.get_frame("a")
+    assert isinstance(saved, SingleFrame)
+    assert saved.get_local_source() == str(tmp_path / "a b.png")
+    assert saved.get_local_preview_source() == str(tmp_path / "a b.png")
+    assert saved.get_local_mask_source(mask_id="seg") == str(tmp_path / "a b.png")
+    assert saved.get_local_masks_source() == {"seg": str(tmp_path / "a b.png"), "none": None}
+    assert saved.get_local_mask_source(mask_id="none", skip_size_check=True) == str(tmp_path / "empty.png")
     with pytest.raises(ValueError, match="no local file"):
-        frame.get_local_mask_source(mask_id="none", raise_on_error=True)
+        saved.get_local_mask_source(mask_id="none", raise_on_error=True)
