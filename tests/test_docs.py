@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import architecture
 import av
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 from support.common import ROOT
@@ -47,6 +49,15 @@ def test_the_readme_has_five_queries_with_answers() -> None:
     blocks = re.findall(r"```sql\n.*?```\n```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) == 5
     assert all(len(block.splitlines()) >= 3 for block in blocks)
+
+
+def test_the_frame_of_the_readme_marks_the_cars_of_that_image(db: masksdb.Database) -> None:
+    (text,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    db.ingest([json.loads(text)], dataset="d", media_root=ROOT / "fixtures" / "street")
+    with Image.open(ROOT / "fixtures/street/seg/haifa_00.png") as image:
+        pixels = int((np.asarray(image.convert("RGB")) == (0, 0, 142)).all(axis=2).sum())
+    assert pixels > 0
+    assert db.sql("SELECT class_labels, mask_area(mask, mask_value) FROM mask_rois").fetchall() == [(["car"], pixels)]
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
