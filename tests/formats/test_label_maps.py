@@ -231,3 +231,10 @@ def test_merges_of_many_aliases_take_the_time_of_their_text() -> None:
     keys = "".join(f"  k{n}: 1\n" for n in range(20_000))
     document = yaml_text.parse(f"one: &one {{z: 1}}\nall:\n{keys}  <<: [{', '.join(['*one'] * 20_000)}]\n")
     assert (len(document["all"]), document["all"]["z"]) == (20_001, 1)
+
+
+def test_a_line_of_a_label_map_ends_where_files_say(tmp_path: Path) -> None:
+    lines = entries(tmp_path, "labels.txt", "a\u2028b\nc\x0bd\n")
+    assert [entry.label for entry in lines] == ["a\u2028b", "c\x0bd"]
+    rows = entries(tmp_path, "classes.csv", 'name,id\n"a\u2028b",1\nc,2\n')
+    assert [(entry.label, entry.index) for entry in rows] == [("a\u2028b", 1), ("c", 2)]
