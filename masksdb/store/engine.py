@@ -48,8 +48,8 @@ class Engine:
         self, path: str, *, read_only: bool, create: bool = True, decode_errors: DecodeErrors = "raise"
     ) -> None:  # fmt: skip
         self.path = path
-        # Another process may make it before this one does: then it has tables by the time it is open here.
-        self.is_new = not os.path.exists(path)
+        is_absent = not os.path.exists(path)
+        self.is_new = False
         self.read_only = read_only
         self.mask_reads = MaskReads(Settings(decode_errors=decode_errors))
         self._has_functions = False
@@ -64,6 +64,8 @@ class Engine:
             self.connection = duckdb.connect(path, read_only=read_only, config=config)
         try:
             with self._opening():
+                # Another process may have made it in the meantime, and then it has tables: this one alone holds it now.
+                self.is_new = is_absent and not self.connection.execute("SELECT 1 FROM duckdb_tables()").fetchall()
                 self._prepare(create)
         except BaseException:
             self.connection.close()
@@ -87,7 +89,7 @@ class Engine:
         if not self.read_only:
             if self.path != ":memory:":
                 self.remove_spill()
-            self.is_new &= migrate(self.connection, self.path)
+            migrate(self.connection, self.path)
         else:
             self._temporary_macros = temporary_macros(self.connection)
         self._read_prefixes(self.connection)

@@ -14,8 +14,8 @@ _FINDINGS = "check/views"
 """The name under which the table migrations records the views of the findings."""
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> bool:
-    """Bring the schema, macros and views of a file up to date; whether it had none before.
+def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Bring the schema, macros and views of a file up to date.
 
     Raises:
         SchemaVersionError: the file is from a newer masksdb.
@@ -30,7 +30,6 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> bool:
         is_changed = _put_views(connection, "views", _persisted(), applied, is_new=bool(missing))
         if is_changed and any(name.startswith(f"{_FINDINGS}/") for name in applied):
             _put_views(connection, _FINDINGS, finding_views(), applied, is_new=True)
-    return not applied
 
 
 def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:
