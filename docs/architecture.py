@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import html
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -31,23 +32,34 @@ WIDTH, HEIGHT = 230, 54
 GAP_X, GAP_Y, MARGIN = 34, 46, 24
 
 
+def imported(path: Path) -> set[str]:
+    """The rooms that a file imports anywhere in it, also by a name in a string; the package is its Python API."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {"masksdb.database" if alias.name == "masksdb" else alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "masksdb":
+            modules |= {f"masksdb.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+        elif isinstance(node, ast.Call) and node.args and "import_module" in ast.unparse(node.func):
+            modules |= set(re.findall(r"masksdb\.\w+", ast.unparse(node.args[0])))
+    return {module.split(".")[1] for module in modules if module.startswith("masksdb.")} & ROOMS.keys()
+
+
+def room_of(path: Path) -> str:
+    """The room of a file of the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
 def imports() -> dict[str, set[str]]:
-    """The rooms that each room imports, at the top of a file or inside a function; all import errors."""
-    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    """The other rooms that each room imports, at the top of a file or inside a function."""
+    graph: dict[str, set[str]] = {room: set() for room in ROOMS}
     for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names: list[str] = []
-            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "masksdb":
-                names = [node.module or ""] if "." in (node.module or "") else [f"masksdb.{a.name}" for a in node.names]
-            elif isinstance(node, ast.Import):
-                # The package itself stands for the Python API.
-                names = [
-                    "masksdb.database" if a.name == "masksdb" else a.name for a in node.names if "masksdb" in a.name
-                ]
-            if room in ROOMS:
-                found[room] |= {name.split(".")[1] for name in names} & ROOMS.keys() - {room}
-    return found
+        room = room_of(path)
+        if room in ROOMS:
+            graph[room] |= imported(path) - {room}
+    return graph
 
 
 def floors(graph: dict[str, set[str]]) -> list[list[str]]:

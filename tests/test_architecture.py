@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import re
 import subprocess
 import sys
 from pathlib import Path
 from types import UnionType
 from typing import NamedTuple
 
+import architecture
 import pytest
 from support.common import ROOT
 
@@ -65,46 +65,8 @@ class Census(NamedTuple):
     upward: int
 
 
-def room_of(module: str) -> str:
-    """The room of a module: the first name after the package's, which itself is the top."""
-    return module.split(".")[1] if "." in module else "masksdb"
-
-
-def imported(path: Path) -> set[str]:
-    """The modules of this package that a file imports anywhere in it, also by a name in a string."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            # The package itself stands for the Python API.
-            names |= {"masksdb.database" if alias.name == "masksdb" else alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "masksdb":
-            names |= {f"masksdb.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-        elif isinstance(node, ast.Call) and node.args and "import_module" in ast.unparse(node.func):
-            names |= set(re.findall(r"masksdb\.\w+", ast.unparse(node.args[0])))
-    return {name for name in names if name.startswith("masksdb.") and room_of(name) in EVERY_ROOM}
-
-
-def arrows() -> dict[str, set[str]]:
-    """The rooms that each room imports."""
-    result: dict[str, set[str]] = {room: set() for room in EVERY_ROOM}
-    for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if room in EVERY_ROOM:
-            result[room] |= {room_of(name) for name in imported(path)} - {room}
-    return result
-
-
-def height(room: str, graph: dict[str, set[str]], below: tuple[str, ...] = ()) -> int:
-    """On which floor a room is, from 1; rooms on a circle are on no floor."""
-    if room in below:
-        raise RecursionError(" -> ".join([*below, room]))
-    return 1 + max((height(other, graph, (*below, room)) for other in graph[room]), default=0)
-
-
 def census() -> Census:
-    graph = arrows()
+    graph = architecture.imports()
     circles = 0
     for room in graph:
         reached, waiting = set[str](), set(graph[room])
@@ -115,7 +77,7 @@ def census() -> Census:
     return Census(
         files=len(list(PACKAGE.glob("*.py"))),
         rooms=sum(1 for path in PACKAGE.rglob("__init__.py")),
-        floors=0 if circles else max(height(room, graph) for room in graph),
+        floors=0 if circles else len(architecture.floors(graph)),
         arrows=sum(map(len, graph.values())),
         circles=circles,
         upward=sum(len(rooms - MAY_IMPORT[room]) for room, rooms in graph.items()),
@@ -124,9 +86,9 @@ def census() -> Census:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_imports_only_from_the_rooms_below(path: Path) -> None:
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    room = architecture.room_of(path)
     if room != "__init__":
-        assert {room_of(name) for name in imported(path)} <= MAY_IMPORT[room] | {room}
+        assert architecture.imported(path) <= MAY_IMPORT[room] | {room}
 
 
 def test_the_package_is_few_rooms_on_few_floors() -> None:
