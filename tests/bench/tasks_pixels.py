@@ -314,8 +314,8 @@ def _opened(
         # DuckDB imports packages of its own with the first call of a Python function.
         other.sql("SELECT rle_area({'size': [2, 2], 'counts': '04'})").fetchall()
     if threads:
-        facts: Any = importlib.import_module("masksdb.pixels.mask_cache")
-        facts.WORKERS = threads
+        reading: Any = importlib.import_module("masksdb.pixels.read")
+        reading.WORKERS = threads
     with timed(seconds), masksdb.connect(database, read_only=is_read_only) as opened:
         if threads:
             opened.connection.execute(f"SET threads = {threads}")
