@@ -495,12 +495,13 @@ class Database:
         Raises:
             UsageError: a column is missing or of another type.
         """
-        from masksdb.training.arrays import query_arrays
+        from masksdb.training.arrays import Options, query_arrays
 
+        options = Options(void=void, images=images, crop=crop, size=size, seed=seed)
         relation = self.sql(query, parameters)
         with self._engine.errors():
             rows = relation.to_arrow_table()
-        return query_arrays(self._engine, rows, void=void, images=images, crop=crop, size=size, seed=seed)
+        return query_arrays(self._engine, rows, options)
 
     def torch_dataset(
         self,

@@ -6,7 +6,6 @@ A few hundred pairs are one transaction. Pairs whose files are unchanged are not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,21 +40,6 @@ _PAIRS = pa.schema(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class PairsReport:
-    """The counts of a comparison.
-
-    Attributes:
-        compared: how many pairs of masks were compared and written.
-        unchanged: how many were not compared again, for their files are unchanged.
-        failures: why pairs could not be compared; the reasons are in ``mask_pairs.error`` too.
-    """
-
-    compared: int
-    unchanged: int
-    failures: Sequence[MasksDBError]
-
-
 class _Pair(NamedTuple):
     left: MaskRef
     right: MaskRef
@@ -83,7 +67,7 @@ def compare_masks(
     engine: Engine,
     pairs: Iterable[tuple[Mask, Mask]],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> PairsReport:
+) -> None:
     """Fill ``mask_pairs`` and ``mask_pair_values`` for the pairs that are new or of which a file has changed.
 
     Args:
@@ -93,7 +77,7 @@ def compare_masks(
     """
     distinct = [_Pair(MaskRef(*left), MaskRef(*right)) for left, right in dict.fromkeys(pairs)]
     if not distinct:
-        return PairsReport(0, 0, [])
+        return
     known = _known_fingerprints(engine, distinct)
     fingerprints = _fingerprints(engine, distinct)
     changed = []
@@ -101,11 +85,9 @@ def compare_masks(
         current = fingerprints[pair.left], fingerprints[pair.right]
         if None in current or known.get(place) != current:
             changed.append(pair)
-    failures: list[MasksDBError] = []
     for start in range(0, len(changed), PAIRS_AT_ONCE):
-        failures += _compare(engine, changed[start : start + PAIRS_AT_ONCE], fingerprints)
+        _compare(engine, changed[start : start + PAIRS_AT_ONCE], fingerprints)
         progress(min(start + PAIRS_AT_ONCE, len(changed)), len(changed))
-    return PairsReport(len(changed) - len(failures), len(distinct) - len(changed), failures)
 
 
 def _known_fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[int, tuple[str | None, str | None]]:
@@ -137,15 +119,14 @@ def _sides(pairs: Sequence[_Pair]) -> dict[str, list[Any]]:
     }
 
 
-def _compare(engine: Engine, pairs: Sequence[_Pair], fingerprints: Mapping[MaskRef, str | None]) -> list[MasksDBError]:
-    """Compare pairs in one transaction, and return why some could not be compared."""
+def _compare(engine: Engine, pairs: Sequence[_Pair], fingerprints: Mapping[MaskRef, str | None]) -> None:
+    """Compare pairs in one transaction; why some could not be compared is in ``mask_pairs.error``."""
     refs = list(dict.fromkeys(ref for pair in pairs for ref in pair))
     facts = dict(zip(refs, facts_cache.get(refs, engine.settings), strict=True))
     columns: dict[str, list[Any]] = _sides(pairs) | {
         name: [None] * len(pairs) for name in _PAIRS.names if name not in _PAIRS_TO_COMPARE.names
     }
     shared: dict[int, _SharedValues] = {}
-    failures: list[MasksDBError] = []
     for place, pair in enumerate(pairs):
         # A mask that could not be read has no fingerprint, and so is read again the next time.
         for name, ref in (("fingerprint_a", pair.left), ("fingerprint_b", pair.right)):
@@ -156,13 +137,11 @@ def _compare(engine: Engine, pairs: Sequence[_Pair], fingerprints: Mapping[MaskR
             columns["height"][place], columns["width"][place] = left.regions.height, left.regions.width
         except MasksDBError as error:
             columns["error"][place] = str(error)
-            failures.append(error)
     with engine.transaction() as cursor:
         cursor.register("new_pairs", pa.table(columns, _PAIRS))
         cursor.register("new_values", _values_table(shared))
         for name in ("delete_pairs", "insert_pairs", "insert_values"):
             cursor.execute(statement(f"analysis/compare/{name}"))
-    return failures
 
 
 def _facts_of(pair: _Pair, facts: Mapping[MaskRef, Result]) -> tuple[MaskFacts, MaskFacts]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import masksdb
-from masksdb.analysis.scores import PANOPTIC_FIGURES
 from masksdb.cli.options import DATABASE, echo_notes, format_option, progress_bar
 from masksdb.cli.output import write_table
 from masksdb.store.files import replacing
@@ -134,6 +133,8 @@ def evaluate(db: str, truth: str, prediction: str, format_: str, matrix: str | N
 
 
 def _write_tables(evaluation: Evaluation) -> None:
+    from masksdb.analysis.scores import PANOPTIC_FIGURES
+
     _write_table([{"figure": name, "value": value} for name, value in evaluation.metrics.items()])
     _write_definitions(evaluation.definitions)
     more = [name for name in (*PANOPTIC_FIGURES, "boundary_iou") if name in evaluation.metrics]

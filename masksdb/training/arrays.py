@@ -193,7 +193,7 @@ def _shape(
     return int(shape[0]), int(shape[1])
 
 
-def query_arrays(engine: Engine, rows: pa.Table, **options: Any) -> FrameArrays:
+def query_arrays(engine: Engine, rows: pa.Table, options: Options) -> FrameArrays:
     """The images of a query with one row for each region, or for each image that has none.
 
     Args:
@@ -203,12 +203,11 @@ def query_arrays(engine: Engine, rows: pa.Table, **options: Any) -> FrameArrays:
             ``version``, ``source_id``, ``source_timestamp``, ``width``, ``height`` and ``labels`` are optional, other
             columns are not looked at. Rows that agree in their names and URI are one image; its regions are painted in
             their order.
-        options: see :class:`Options`.
+        options: what of each frame is given.
 
     Raises:
         UsageError: a column is missing or of another type.
     """
-    chosen = Options(**options)
     missing = [name for name in ("source_uri", "class") if name not in rows.column_names]
     if missing or not {"mask", "rle", "poly"} & set(rows.column_names):
         raise UsageError(
@@ -220,7 +219,7 @@ def query_arrays(engine: Engine, rows: pa.Table, **options: Any) -> FrameArrays:
     with engine.reading() as cursor:
         cursor.register("query_rows", query_rows)
         items = cursor.sql(statement("training/query_items")).to_arrow_table()
-    return FrameArrays(items, chosen, engine.settings)
+    return FrameArrays(items, options, engine.settings)
 
 
 def _column(rows: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
