@@ -13,6 +13,9 @@ _HEADER = re.compile(
     r"-- Severity: (error|warning|note)\. View: (version_faults_\w+)\.\n"
 )
 
+_FILLED = "COLUMNS('^(dataset|version|version_id|frame_id|source_id|mask_uri|value|count|message)$')"
+"""The columns of a finding among those of a check's query."""
+
 
 class Check(NamedTuple):
     """A check, as the comment of its file describes it.
@@ -23,7 +26,7 @@ class Check(NamedTuple):
         to_do: how to put that right.
         severity: the severity of its findings.
         view: the view that has its findings.
-        query: SQL with the columns of a finding that it fills, over the tables that the file of its view begins with.
+        query: SQL with the columns that it fills, and perhaps others, over the tables at the head of its view.
     """
 
     name: str
@@ -53,9 +56,11 @@ def _check(file: str) -> Check:
 
 
 def _finding_view(file: str) -> str:
+    view = file.rpartition("/")[2]
     rows = [
-        f"FROM (\n{indented(check.query)}\n)\nSELECT '{check.name}' AS \"check\", '{check.severity}' AS severity, *\n"
+        f"FROM (\n{indented(check.query)}\n)\n"
+        f"SELECT '{check.name}' AS \"check\", '{check.severity}' AS severity, {_FILLED}\n"
         for check in checks()
-        if check.view == file.rpartition("/")[2]
+        if check.view == view
     ]
     return statement(file) + "UNION ALL BY NAME\n".join([statement("store/no_findings"), *rows] if rows else [])

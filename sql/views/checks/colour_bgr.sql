@@ -2,15 +2,6 @@
 -- array.
 -- To do: convert to BGR before OpenCV writes the mask, or exchange the channels of the file.
 -- Severity: error. View: version_faults_colours.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
-    "value",
-    area AS "count",
-    summary || '; declared with red and blue exchanged: written in BGR order' AS message
+SELECT *, summary || '; declared with red and blue exchanged: written in BGR order' AS message
 FROM undeclared_masks
 WHERE cause = 'bgr'

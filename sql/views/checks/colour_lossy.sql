@@ -3,12 +3,7 @@
 -- To do: save masks as PNG.
 -- Severity: warning. View: version_faults_colours.
 SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
+    *,
     unassigned AS "count",
     content_type || ', which changes values; ' || unassigned || ' pixels are near none that is declared' AS message
 FROM declared_masks

@@ -2,15 +2,6 @@
 -- reading, or its indexes saved as grey.
 -- To do: declare what the file has: `[3]` is an index, `[0, 128, 0]` a colour.
 -- Severity: error. View: version_faults_colours.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
-    "value",
-    area AS "count",
-    summary || '; numbers of a palette where colours are declared, or the reverse' AS message
+SELECT *, summary || '; numbers of a palette where colours are declared, or the reverse' AS message
 FROM undeclared_masks
 WHERE cause = 'palette'

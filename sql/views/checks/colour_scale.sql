@@ -1,15 +1,6 @@
 -- One row per mask with 0 and 255 where 0 and 1 are declared, or the reverse.
 -- To do: declare the values that the file has.
 -- Severity: error. View: version_faults_colours.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
-    "value",
-    area AS "count",
-    summary || '; 0 and 255 where 0 and 1 are meant, or the reverse' AS message
+SELECT *, summary || '; 0 and 255 where 0 and 1 are meant, or the reverse' AS message
 FROM undeclared_masks
 WHERE cause = 'scale'

@@ -1,15 +1,6 @@
 -- One row per mask with undeclared values of which no other check of colours names the cause.
 -- To do: declare the values, if only with `"ignore": true` in `mask_labels`, or correct the mask.
 -- Severity: error. View: version_faults_colours.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
-    "value",
-    area AS "count",
-    summary AS message
+SELECT *, summary AS message
 FROM undeclared_masks
 WHERE cause = 'unexplained'

@@ -1,14 +1,6 @@
 -- One row per mask file whose content is another kind of image than its `content_type` says.
 -- To do: correct the `content_type` in the frames.
 -- Severity: warning. View: version_faults_files.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    uri AS mask_uri,
-    frame_count AS "count",
-    'declared as ' || content_type || ', and its content is ' || header_content_type AS message
+SELECT *
 FROM mistyped_images
 WHERE kind = 'mask'

@@ -1,14 +1,6 @@
 -- One row per mask file that is not an image, or a damaged one; `message` says why.
 -- To do: replace the file.
 -- Severity: error. View: version_faults_files.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    uri AS mask_uri,
-    frame_count AS "count",
-    error AS message
+SELECT *
 FROM faulty_images
 WHERE kind = 'mask' AND fault = 'unreadable'

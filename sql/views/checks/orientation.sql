@@ -2,14 +2,6 @@
 -- apart.
 -- To do: turn the pixels themselves, and remove the EXIF orientation.
 -- Severity: warning. View: version_faults_files.
-SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
-    1 AS "count",
-    'EXIF orientation ' || orientation || ', and its source ' || source_orientation AS message
+SELECT *, 'EXIF orientation ' || orientation || ', and its source ' || source_orientation AS message
 FROM misfitting_masks
 WHERE orientation <> source_orientation

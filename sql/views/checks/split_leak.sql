@@ -2,12 +2,7 @@
 -- To do: move the frames into one split.
 -- Severity: error. View: version_faults_sets.
 SELECT
-    dataset,
-    version,
-    version_id,
-    frame_id,
-    source_id,
-    mask_uri,
+    *,
     frame_count AS "count",
     'the same pixels in frames of ' || split || ' and ' || other_split || ', such as ' || frame_id || ' and '
         || other_frame_id AS message

@@ -306,7 +306,7 @@ undeclared_masks AS (
         declared_masks.source_id,
         declared_masks.mask_index,
         declared_masks.mask_uri,
-        undeclared_totals.area,
+        undeclared_totals.area AS "count",
         undeclared_totals."value",
         undeclared_totals.area || ' pixels of ' || undeclared_totals.value_count || ' undeclared value'
             || CASE undeclared_totals.value_count WHEN 1 THEN ' ' ELSE 's, most of ' END

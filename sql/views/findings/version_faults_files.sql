@@ -1,7 +1,7 @@
 -- One row per finding about the files of a version: masks and images that are missing, cut off, unreadable, of another type or
 -- size than declared, or turned by EXIF while their counterpart is not; and published versions that have been altered.
 CREATE OR REPLACE VIEW version_faults_files AS
--- One row per visible frame and image file of it, of a source or a mask.
+-- One row per visible frame and image file of it, of a source or a mask; findings of a source name its file in the message.
 WITH images AS (
     SELECT
         dataset_frames.dataset,
@@ -11,6 +11,8 @@ WITH images AS (
         image.kind,
         image.source_id,
         resolve_uri(dataset_frames.media_root, image.uri) AS uri,
+        CASE image.kind WHEN 'mask' THEN resolve_uri(dataset_frames.media_root, image.uri) END AS mask_uri,
+        CASE image.kind WHEN 'source' THEN resolve_uri(dataset_frames.media_root, image.uri) || ': ' ELSE '' END AS subject,
         image."timestamp",
         lower(image.content_type) AS content_type,
         image.width,
@@ -43,7 +45,7 @@ faulty_images AS (
         version,
         version_id,
         kind,
-        uri,
+        any_value(mask_uri) AS mask_uri,
         CASE
             WHEN starts_with(error, 'no such file') THEN 'missing'
             WHEN regexp_matches(error, 'cut off|truncated', 'i') THEN 'truncated'
@@ -51,8 +53,8 @@ faulty_images AS (
         END AS fault,
         min(frame_id) AS frame_id,
         min(source_id) AS source_id,
-        count(*) AS frame_count,
-        min(error) AS error
+        count(*) AS "count",
+        any_value(subject) || min(error) AS message
     FROM (
         SELECT
             images.*,
@@ -81,12 +83,12 @@ mistyped_images AS (
         images.version,
         images.version_id,
         images.kind,
-        images.uri,
-        images.content_type,
+        any_value(images.mask_uri) AS mask_uri,
         min(images.frame_id) AS frame_id,
         min(images.source_id) AS source_id,
-        count(*) AS frame_count,
-        min(image_headers.content_type) AS header_content_type
+        count(*) AS "count",
+        any_value(images.subject) || 'declared as ' || images.content_type || ', and its content is '
+            || min(image_headers.content_type) AS message
     FROM images
     JOIN image_headers ON image_headers.uri = images.uri AND image_headers.content_type IS NOT NULL
     WHERE image_headers.content_type <> CASE images.content_type
@@ -106,14 +108,12 @@ missized_images AS (
         images.version,
         images.version_id,
         images.kind,
-        images.uri,
-        images.width,
-        images.height,
+        any_value(images.mask_uri) AS mask_uri,
         min(images.frame_id) AS frame_id,
         min(images.source_id) AS source_id,
-        count(*) AS frame_count,
-        min(image_headers.width) AS header_width,
-        min(image_headers.height) AS header_height
+        count(*) AS "count",
+        any_value(images.subject) || 'declared as ' || images.width || ' x ' || images.height || ', and has '
+            || min(image_headers.width) || ' x ' || min(image_headers.height) || ' pixels' AS message
     FROM images
     JOIN image_headers ON image_headers.uri = images.uri AND image_headers.width IS NOT NULL
     WHERE images.width IS NOT NULL
@@ -130,6 +130,7 @@ missized_images AS (
 misfitting_masks AS (
     SELECT
         sized_masks.* EXCLUDE (source_uri, source_width, source_height),
+        1 AS "count",
         coalesce(source_headers.width, sized_masks.source_width) AS source_width,
         coalesce(source_headers.height, sized_masks.source_height) AS source_height,
         coalesce(source_headers.orientation, 1) AS source_orientation

@@ -7,12 +7,35 @@ WITH segment_regions AS (
 ),
 -- One row per region of fewer pixels than check_settings allow; those without any only where the ROI has a shape of its own.
 small_regions AS (
-    SELECT dataset, version, version_id, frame_id, source_id, mask_uri, mask_value AS "value", class_labels AS labels, area
-    FROM mask_roi_regions
-    WHERE area < (SELECT small_region FROM check_settings) AND (area > 0 OR mask_value IS NULL)
-    UNION ALL
-    SELECT dataset, version, version_id, frame_id, source_id, mask_uri, "value", labels, area
-    FROM segment_regions
-    WHERE area < (SELECT small_region FROM check_settings)
+    SELECT
+        dataset,
+        version,
+        version_id,
+        frame_id,
+        source_id,
+        mask_uri,
+        "value",
+        "count",
+        "count" || ' pixels of ' || coalesce(array_to_string(min(labels), ', '), 'no label')
+            || coalesce(' ' || CAST("value" AS VARCHAR), '') AS message
+    FROM (
+        SELECT
+            dataset,
+            version,
+            version_id,
+            frame_id,
+            source_id,
+            mask_uri,
+            mask_value AS "value",
+            area AS "count",
+            class_labels AS labels
+        FROM mask_roi_regions
+        WHERE area > 0 OR mask_value IS NULL
+        UNION ALL
+        SELECT dataset, version, version_id, frame_id, source_id, mask_uri, "value", area, labels
+        FROM segment_regions
+    )
+    WHERE "count" < (SELECT small_region FROM check_settings)
+    GROUP BY dataset, version, version_id, frame_id, source_id, mask_uri, "value", "count"
 )
 -- The rows of the checks follow: the files in sql/views/checks/ that name this view.
