@@ -2,15 +2,7 @@
 -- by name: label (several labels of one region are one, joined), number (the first single one declared), colours (those
 -- declared, in order), is_ignored.
 WITH masks AS (
-    SELECT unnest(map_entries(from_json(
-        CASE json_type(metadata, '$.mask_labels')
-            WHEN 'ARRAY' THEN json_object('_all_', json_extract(metadata, '$.mask_labels'))
-            WHEN 'OBJECT' THEN json_extract(metadata, '$.mask_labels')
-        END,
-        '"MAP(VARCHAR, JSON[])"'
-    ))) AS item
-    FROM versions
-    WHERE version_id = $version_id
+    SELECT unnest(mask_label_entries(metadata)) AS item FROM versions WHERE version_id = $version_id
 ),
 entries AS (
     SELECT

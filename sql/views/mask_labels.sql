@@ -17,17 +17,6 @@ JOIN (
         item.key AS mask_id,
         unnest(item.value) AS entry,
         generate_subscripts(item.value, 1) AS entry_index
-    FROM (
-        SELECT
-            version_id,
-            unnest(map_entries(from_json(
-                CASE json_type(metadata, '$.mask_labels')
-                    WHEN 'ARRAY' THEN json_object('_all_', json_extract(metadata, '$.mask_labels'))
-                    WHEN 'OBJECT' THEN json_extract(metadata, '$.mask_labels')
-                END,
-                '"MAP(VARCHAR, JSON[])"'
-            ))) AS item
-        FROM versions
-    )
+    FROM (SELECT version_id, unnest(mask_label_entries(metadata)) AS item FROM versions)
 ) AS by_mask ON by_mask.version_id = versions.version_id
 GROUP BY ALL;

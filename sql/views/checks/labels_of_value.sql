@@ -55,18 +55,7 @@ FROM (
         max(CAST(json_extract(entry, '$.labels') AS VARCHAR)) AS other
     FROM (
         SELECT version_id, item.key AS mask_id, unnest(item.value) AS entry
-        FROM (
-            SELECT
-                version_id,
-                unnest(map_entries(from_json(
-                    CASE json_type(metadata, '$.mask_labels')
-                        WHEN 'ARRAY' THEN json_object('_all_', json_extract(metadata, '$.mask_labels'))
-                        WHEN 'OBJECT' THEN json_extract(metadata, '$.mask_labels')
-                    END,
-                    '"MAP(VARCHAR, JSON[])"'
-                ))) AS item
-            FROM versions
-        )
+        FROM (SELECT version_id, unnest(mask_label_entries(metadata)) AS item FROM versions)
     )
     GROUP BY version_id, mask_id, TRY_CAST(json_extract(entry, '$.value') AS INTEGER[])
 ) AS contradicting
