@@ -83,7 +83,7 @@ class Engine:
             raise MasksDBError(f"{self.path}: not a database that masksdb can use: {reason}") from error
 
     def _prepare(self, create: bool) -> None:
-        self.connection.execute("SET enable_progress_bar = false")
+        _hide_progress(self.connection)
         if self.read_only or not create:
             check_schema(self.connection, self.path, self.read_only)
         if not self.read_only:
@@ -147,7 +147,7 @@ class Engine:
         """A connection of its own to the same file, with its own temporary objects."""
         cursor = self.connection.cursor()
         self._cursors.add(cursor)
-        cursor.execute("SET enable_progress_bar = false")
+        _hide_progress(cursor)
         for text in self._temporary_macros:
             cursor.execute(text)
         return cursor
@@ -247,6 +247,13 @@ def _check_path(path: str, *, must_exist: bool) -> None:
         raise NotFoundError(f"{path}: no such database file; 'masksdb ingest' makes one")
     if os.path.exists(path) and os.path.getsize(path) and not is_database(path):
         raise MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
+
+
+def _hide_progress(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep DuckDB from drawing a progress bar: standard output is for data."""
+    # In a notebook without ipywidgets there is no bar, and DuckDB refuses to change its setting.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def interrupt_all() -> None:

@@ -33,6 +33,29 @@ def test_closing_twice_is_closing_once(db_path: str) -> None:
         assert second.sql("SELECT 1").fetchall() == [(1,)]
 
 
+IN_A_NOTEBOOK = """
+import sys, types
+ipython = types.ModuleType("IPython")
+ipython.get_ipython = lambda: types.SimpleNamespace(config={"IPKernelApp": {}})
+sys.modules |= {"IPython": ipython, "ipywidgets": None}
+import duckdb
+try:
+    duckdb.connect().execute("SET enable_progress_bar = false")
+except duckdb.Error as error:
+    print("refused" if "ipywidgets" in str(error) else error)
+import masksdb
+for read_only in (False, True):
+    with masksdb.connect(sys.argv[1], read_only=read_only) as db:
+        print(db.sql("SELECT count(*) FROM dataset_frames").fetchall())
+"""
+
+
+def test_a_notebook_without_ipywidgets_opens_a_database(db_path: str) -> None:
+    # Python code that comes from no file, in a kernel of IPython, is what DuckDB takes for a notebook.
+    done = subprocess.run([sys.executable, "-c", IN_A_NOTEBOOK, db_path], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["refused", "[(0,)]", "[(0,)]"]
+
+
 def test_fifty_opens_leave_no_handle(tmp_path: Path) -> None:
     def handles() -> int:
         return len(os.listdir("/proc/self/fd"))
