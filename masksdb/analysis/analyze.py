@@ -1,7 +1,7 @@
 """Decode every mask once, and write its regions into tables that any DuckDB client reads.
 
 A few hundred masks are one transaction, so a killed run keeps what it has written. Masks whose file is unchanged are
-not read again.
+not read again, and a mask whose file cannot be reached keeps what is known of it, with the error beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from masksdb.errors import MasksDBError, UsageError
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import NO_SAMPLE, RED, MaskFacts, MaskRef
-from masksdb.pixels.media import Located, locate
+from masksdb.pixels.media import Located
+from masksdb.pixels.read import locate_masks
 from masksdb.pixels.selection import combined, distances
 from masksdb.pixels.settings import LOSSY_TOLERANCE
 from masksdb.store.engine import Engine
@@ -43,6 +44,8 @@ _FILES = pa.schema(
 
 SIZES = ("area", "x_min", "y_min", "x_max", "y_max", "sum_x", "sum_y")
 
+_ERRORS = pa.schema([("mask_file_key", pa.int64()), ("error", pa.string())])
+
 _REGIONS = pa.schema(
     [("place", pa.int64()),
      *((name, pa.int32()) for name in ("region_index", "sample", "red", "green", "blue", "alpha")),
@@ -59,6 +62,8 @@ class _Mask(NamedTuple):
     """A mask to analyse, with its analysis in the database, as ``analysis/analyze/masks_to_analyze`` gives it."""
 
     ref: MaskRef
+    key: int | None
+    error: str | None
     fingerprint: str | None
     snap_key: str | None
     is_lossy: bool | None
@@ -89,15 +94,19 @@ class AnalyzeReport:
         analyzed: how many mask images were read and written.
         unchanged: how many were not read again, for their files are unchanged.
         failures: why masks could not be read, and ROIs have no region.
+        kept: how many of the masks that could not be read keep their regions of an earlier analysis.
     """
 
     analyzed: int
     unchanged: int
     failures: Sequence[MasksDBError]
+    kept: int = 0
 
     def __str__(self) -> str:
         text = f"{self.analyzed:,} masks analysed, {self.unchanged:,} unchanged"
-        return f"{text}, {len(self.failures):,} not readable" if self.failures else text
+        if self.failures:
+            text += f", {len(self.failures):,} not readable"
+        return f"{text} ({self.kept:,} keep their earlier regions)" if self.kept else text
 
 
 def analyze(
@@ -121,7 +130,8 @@ def analyze(
 
     Returns:
         How many masks were analysed and unchanged, and which could not be read: their row in ``mask_files`` has the
-        reason, and they are read again the next time. ROIs with invalid geometry are among the failures.
+        reason, and they are read again the next time. A file that cannot be reached keeps its regions; one that has
+        changed and cannot be read has none. ROIs with invalid geometry are among the failures.
 
     Raises:
         NotFoundError: no such dataset or version.
@@ -142,7 +152,7 @@ def analyze(
         progress(min(start + MASKS_AT_ONCE, len(masks)), len(masks))
     unchanged = len(masks) - analysis.analyzed - len(analysis.failures)
     analysis.analyze_rois()
-    return AnalyzeReport(analysis.analyzed, unchanged, analysis.failures)
+    return AnalyzeReport(analysis.analyzed, unchanged, analysis.failures, analysis.kept)
 
 
 class _Analysis:
@@ -153,50 +163,69 @@ class _Analysis:
         self.with_rle = with_rle
         self.tolerance = tolerance
         self.analyzed = 0
+        self.kept = 0
         self.failures: list[MasksDBError] = []
 
     def analyze_masks(self, masks: Sequence[_Mask]) -> None:
         """Analyse those of these masks that are new or have changed, in one transaction."""
         declared = self._declared([mask.ref for mask in masks if mask.is_lossy])
-        located = [self._located(mask.ref) for mask in masks]
-        changed = [
-            (mask.ref, file)
-            for mask, file in zip(masks, located, strict=True)
-            if file is None
-            or file.fingerprint != mask.fingerprint
-            or (self.with_rle and not mask.has_rle)
-            or (mask.is_lossy and mask.snap_key != self._snap_key(declared[mask.ref]))
-        ]
-        results = facts_cache.get([ref for ref, _ in changed], self.engine.settings)
-        lossy = [
-            ref
-            for (ref, _), facts in zip(changed, results, strict=True)
-            if isinstance(facts, MaskFacts) and facts.image.is_lossy and ref not in declared
-        ]
-        declared |= self._declared(lossy)
+        located = locate_masks([mask.ref for mask in masks], self.engine.settings)
+        changed: list[tuple[_Mask, Located]] = []
+        errors: dict[int, str | None] = {}
         files: list[dict[str, Any]] = []
         regions: list[dict[str, Any]] = []
-        for place, ((ref, file), facts) in enumerate(zip(changed, results, strict=True)):
-            row: dict[str, Any] = {"place": place, "uri": ref.uri, "timestamp": ref.timestamp_ms}
-            if isinstance(facts, MaskFacts) and file is not None:
-                values = declared.get(ref)
-                stored = _lossless_regions(facts) if values is None else _lossy_regions(facts, values, self.tolerance)
-                row |= _file_columns(facts, file)
-                row |= {"snap_key": None if values is None else self._snap_key(values), "unassigned": stored.unassigned}
-                regions += self._region_rows(place, facts, stored)
-                self.analyzed += 1
-            elif isinstance(facts, MasksDBError):
-                row["error"] = str(facts)
-                self.failures.append(facts)
+        for mask in masks:
+            file = located[mask.ref]
+            if isinstance(file, MasksDBError):
+                self._fail(mask, None, file, files, errors)
+            elif self._is_changed(mask, file, declared):
+                changed.append((mask, file))
+            elif mask.error is not None and mask.key is not None:
+                errors[mask.key] = None
+        results = facts_cache.get([mask.ref for mask, _ in changed], self.engine.settings)
+        lossy = [
+            mask.ref
+            for (mask, _), facts in zip(changed, results, strict=True)
+            if isinstance(facts, MaskFacts) and facts.image.is_lossy and mask.ref not in declared
+        ]
+        declared |= self._declared(lossy)
+        for (mask, file), facts in zip(changed, results, strict=True):
+            if isinstance(facts, MasksDBError):
+                self._fail(mask, file, facts, files, errors)
+                continue
+            values = declared.get(mask.ref)
+            stored = _lossless_regions(facts) if values is None else _lossy_regions(facts, values, self.tolerance)
+            regions += self._region_rows(len(files), facts, stored)
+            row = _reference(mask, len(files)) | _file_columns(facts, file)
+            row |= {"snap_key": None if values is None else self._snap_key(values), "unassigned": stored.unassigned}
             files.append(row)
-        if files:
-            self._write(files, regions)
+            self.analyzed += 1
+        if files or errors:
+            self._write(files, regions, errors)
 
-    def _located(self, ref: MaskRef) -> Located | None:
-        try:
-            return locate(ref.uri, self.engine.settings.prefixes)
-        except MasksDBError:
-            return None
+    def _is_changed(self, mask: _Mask, file: Located, declared: Mapping[MaskRef, Values]) -> bool:
+        """Whether a mask is to be read: it is new, or its file, its declared values or what is asked for are others."""
+        return (
+            file.fingerprint != mask.fingerprint
+            or (self.with_rle and not mask.has_rle)
+            or (bool(mask.is_lossy) and mask.snap_key != self._snap_key(declared[mask.ref]))
+        )
+
+    def _fail(
+        self,
+        mask: _Mask,
+        file: Located | None,
+        error: MasksDBError,
+        files: list[dict[str, Any]],
+        errors: dict[int, str | None],
+    ) -> None:
+        """Record why a mask is unreadable; what is known of it stays unless its file is known to be another."""
+        self.failures.append(error)
+        if mask.key is not None and (file is None or file.fingerprint == mask.fingerprint):
+            errors[mask.key] = str(error)
+            self.kept += mask.fingerprint is not None
+        else:
+            files.append(_reference(mask, len(files)) | {"error": str(error)})
 
     def _declared(self, refs: Sequence[MaskRef]) -> dict[MaskRef, Values]:
         """The values that ROIs and mask_labels declare for masks, the first declared first."""
@@ -222,8 +251,13 @@ class _Analysis:
             row["rle"] = rle.encode_counts(facts.regions.counts(stored.region == index)) if self.with_rle else None
             yield row
 
-    def _write(self, files: list[dict[str, Any]], regions: list[dict[str, Any]]) -> None:
+    def _write(
+        self, files: list[dict[str, Any]], regions: list[dict[str, Any]], errors: Mapping[int, str | None]
+    ) -> None:
         with self.engine.transaction() as cursor:
+            rows = {"mask_file_key": list(errors), "error": list(errors.values())}
+            cursor.register("new_errors", pa.table(rows, _ERRORS))
+            cursor.execute(statement("analysis/analyze/update_errors"))
             cursor.register("new_files", pa.Table.from_pylist(files, _FILES))
             cursor.register("new_regions", pa.Table.from_pylist(regions, _REGIONS))
             cursor.execute(statement("analysis/analyze/delete_files"))
@@ -241,6 +275,11 @@ class _Analysis:
                 with self.engine.transaction() as writer:
                     writer.register("new_regions", pa.Table.from_pylist(rows, _ROI_REGIONS))
                     writer.execute(statement("analysis/analyze/insert_roi_regions"))
+
+
+def _reference(mask: _Mask, place: int) -> dict[str, Any]:
+    """The columns of ``mask_files`` that say which mask it is."""
+    return {"place": place, "uri": mask.ref.uri, "timestamp": mask.ref.timestamp_ms}
 
 
 def _file_columns(facts: MaskFacts, file: Located) -> dict[str, Any]:

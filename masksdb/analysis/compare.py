@@ -5,6 +5,7 @@ A few hundred pairs are one transaction. Pairs whose files are unchanged are not
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,17 +16,22 @@ import pyarrow as pa
 from masksdb.errors import MasksDBError
 from masksdb.pixels.mask_cache import Result, facts_cache
 from masksdb.pixels.masks import RED, MaskFacts, MaskRef
-from masksdb.pixels.media import locate
+from masksdb.pixels.read import locate_masks
 from masksdb.pixels.regions import joint_histogram
 from masksdb.store.engine import Engine
 from masksdb.store.sql import statement
 
 PAIRS_AT_ONCE = 256
 
+_log = logging.getLogger("masksdb")
+
 MOST_VALUES = 1 << 16
 """The most pairs of values of two masks; with more of them they are pictures, of which every colour would be a row."""
 
 Integers = npt.NDArray[np.int64]
+
+Fingerprints = tuple[str | None, str | None]
+"""The fingerprints of the files of a pair."""
 
 Mask = tuple[str, int | None]
 """A mask's URI as resolved for reading, and its milliseconds or None."""
@@ -70,6 +76,8 @@ def compare_masks(
 ) -> None:
     """Fill ``mask_pairs`` and ``mask_pair_values`` for the pairs that are new or of which a file has changed.
 
+    Of a pair with a file that cannot be reached, an earlier comparison stays.
+
     Args:
         engine: the database; it is written to only if there are such pairs.
         pairs: pairs of masks, in the order in which they are stored.
@@ -80,17 +88,25 @@ def compare_masks(
         return
     known = _known_fingerprints(engine, distinct)
     fingerprints = _fingerprints(engine, distinct)
-    changed = []
-    for place, pair in enumerate(distinct):
-        current = fingerprints[pair.left], fingerprints[pair.right]
-        if None in current or known.get(place) != current:
-            changed.append(pair)
+    changed = [
+        pair
+        for place, pair in enumerate(distinct)
+        if _is_changed(known.get(place, (None, None)), (fingerprints[pair.left], fingerprints[pair.right]))
+    ]
+    compared_before = set(distinct) - set(changed)
+    if lost := [ref.uri for pair in compared_before for ref in pair if fingerprints[ref] is None]:
+        _log.warning("%s: out of reach now, as %d of the masks are; their last comparison is used", lost[0], len(lost))
     for start in range(0, len(changed), PAIRS_AT_ONCE):
         _compare(engine, changed[start : start + PAIRS_AT_ONCE], fingerprints)
         progress(min(start + PAIRS_AT_ONCE, len(changed)), len(changed))
 
 
-def _known_fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[int, tuple[str | None, str | None]]:
+def _is_changed(known: Fingerprints, current: Fingerprints) -> bool:
+    """Whether a pair is to be compared: it never was, or a file has changed; one that is out of reach has not."""
+    return any(old is None or new not in (None, old) for old, new in zip(known, current, strict=True))
+
+
+def _known_fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[int, Fingerprints]:
     """The fingerprints of the files when they were compared, by the place of their pair."""
     with engine.reading() as cursor:
         cursor.register("pairs_to_compare", pa.table(_sides(pairs), _PAIRS_TO_COMPARE))
@@ -100,13 +116,9 @@ def _known_fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[int, tup
 
 def _fingerprints(engine: Engine, pairs: Sequence[_Pair]) -> dict[MaskRef, str | None]:
     """The fingerprint of each mask's file now, None where it cannot be located."""
-    fingerprints: dict[MaskRef, str | None] = {}
-    for ref in dict.fromkeys(ref for pair in pairs for ref in pair):
-        try:
-            fingerprints[ref] = locate(ref.uri, engine.settings.prefixes).fingerprint
-        except MasksDBError:
-            fingerprints[ref] = None
-    return fingerprints
+    refs = dict.fromkeys(ref for pair in pairs for ref in pair)
+    located = locate_masks(refs, engine.settings)
+    return {ref: None if isinstance(file, MasksDBError) else file.fingerprint for ref, file in located.items()}
 
 
 def _sides(pairs: Sequence[_Pair]) -> dict[str, list[Any]]:

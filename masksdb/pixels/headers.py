@@ -83,9 +83,11 @@ def _changed(file: KnownFile, prefixes: Mapping[str, str]) -> Header | None:
         located = locate(file.uri, prefixes)
     except MasksDBError as failure:
         reason = str(failure).removeprefix(f"{file.uri}: ")
-        is_same = file.fingerprint is None and file.error == reason
-        return None if is_same else Header(file.uri, error=reason)
-    return None if file.fingerprint == located.fingerprint else read_header(file.uri, located)
+        return None if file.error == reason else Header(file.uri, error=reason)
+    if file.error is None and file.fingerprint == located.fingerprint:
+        return None
+    header = read_header(file.uri, located)
+    return None if (header.fingerprint, header.error) == (file.fingerprint, file.error) else header
 
 
 def read_header(uri: str, located: Located) -> Header:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from masksdb.errors import MaskDecodeError, MasksDBError
 from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef
 from masksdb.pixels.media import Located
-from masksdb.pixels.read import MaskFile, locate_mask, mask_files, pool
+from masksdb.pixels.read import MaskFile, locate_masks, mask_files, pool
 from masksdb.pixels.settings import Settings, environment_number
 
 CACHE_BYTES = 1 << 29
@@ -69,7 +69,7 @@ class FactsCache:
             UsageError: ``MASKSDB_FACTS_BYTES`` is not a whole number.
         """
         limit_bytes = self.limit_bytes
-        located = {ref: locate_mask(ref, settings) for ref in refs}
+        located = locate_masks(refs, settings)
         keys = {ref: _key(ref, place) for ref, place in located.items() if isinstance(place, Located)}
         results: dict[MaskRef, Result] = {
             ref: place for ref, place in located.items() if isinstance(place, MasksDBError)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -123,12 +123,15 @@ def _frame_number(video: Video, ref: MaskRef) -> int:
     return number
 
 
-def locate_mask(ref: MaskRef, settings: Settings) -> Located | MasksDBError:
-    """The local file of a mask, or why there is none."""
-    try:
-        return locate(ref.uri, settings.prefixes)
-    except MasksDBError as error:
-        return error
+def locate_masks(refs: Iterable[MaskRef], settings: Settings) -> dict[MaskRef, Located | MasksDBError]:
+    """The local file of each of some masks, or why there is none."""
+    located: dict[MaskRef, Located | MasksDBError] = {}
+    for ref in refs:
+        try:
+            located[ref] = locate(ref.uri, settings.prefixes)
+        except MasksDBError as error:
+            located[ref] = error
+    return located
 
 
 def mask_files(located: Mapping[MaskRef, Located | MasksDBError]) -> list[MaskFile]:
@@ -148,7 +151,7 @@ def read_images(refs: Sequence[MaskRef], settings: Settings, *, in_threads: bool
         settings: how masks are read.
         in_threads: whether files are decoded side by side; else this thread decodes, one file after the other.
     """
-    located = {ref: locate_mask(ref, settings) for ref in refs}
+    located = locate_masks(refs, settings)
     images: dict[MaskRef, Decoded] = {ref: place for ref, place in located.items() if isinstance(place, MasksDBError)}
 
     def read(file: MaskFile) -> list[tuple[Sequence[MaskRef], Decoded]]:

@@ -155,7 +155,8 @@ CREATE TABLE roi_masks (
 
 -- One row per analysed mask image. uri is as resolved for reading; timestamp is in milliseconds; fingerprint changes
 -- with the file, pixel_hash with its pixels. In a lossy file each pixel is assigned to the nearest declared value; snap_key
--- identifies those values and the tolerance, unassigned is the number of pixels near none. error is why a file is unreadable.
+-- identifies those values and the tolerance, unassigned is the number of pixels near none. error is why the file could not be
+-- read at failed_at; the other columns, unless they are NULL, are those of analyzed_at.
 CREATE TABLE mask_files (
     mask_file_key BIGINT NOT NULL,
     uri VARCHAR NOT NULL,

@@ -10,7 +10,6 @@ SELECT
 FROM mask_segments
 LEFT JOIN mask_files
     ON same_mask(mask_files.uri, mask_files."timestamp", mask_segments.mask_uri, mask_segments.mask."timestamp")
-    AND mask_files.error IS NULL
     -- Masks in colour and videos have no single sample to compare one integer with.
     AND (len(mask_segments."value") > 1 OR (mask_files.mode NOT LIKE 'rgb%' AND mask_files.mode NOT LIKE 'grey_alpha%' AND NOT mask_files.is_video))
 LEFT JOIN mask_region_values() AS regions

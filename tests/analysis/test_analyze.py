@@ -18,6 +18,7 @@ from support import reference
 from support.common import ROOT, Outcome
 
 import masksdb
+from masksdb.pixels.mask_cache import facts_cache
 
 HALF = np.array([[0, 0, 7, 7], [0, 0, 7, 7]], np.uint8)
 
@@ -90,8 +91,53 @@ def test_run_lengths_are_added_by_a_later_run(half: masksdb.Database) -> None:
     assert half.sql("SELECT count(*) FROM mask_regions WHERE rle IS NULL").fetchall() == [(0,)]
 
 
-def test_what_cannot_be_read_is_kept_as_an_error_until_it_can(half: masksdb.Database, tmp_path: Path) -> None:
+def test_what_is_known_of_a_file_that_is_out_of_reach_stays(half: masksdb.Database, tmp_path: Path) -> None:
     half.analyze()
+    facts = "SELECT * EXCLUDE (error, failed_at) FROM mask_files ORDER BY uri"
+    known = [half.sql(query).fetchall() for query in (facts, "FROM mask_regions ORDER BY ALL")]
+    os.rename(tmp_path / "a.png", tmp_path / "elsewhere")
+    for reason in ("no such file", "not a file"):
+        if reason == "not a file":
+            os.mkdir(tmp_path / "a.png")
+        report = half.analyze()
+        assert [str(failure).partition(": ")[0] for failure in report.failures] == [f"{tmp_path}/a.png"]
+        assert report.kept == 1
+        assert areas(half) == [("a", 4), ("a", 0), ("b", 4), ("b", 0)]
+    assert half.sql(facts).fetchall() == known[0]
+    errors = half.sql("SELECT error, failed_at >= analyzed_at FROM mask_files ORDER BY uri").fetchall()
+    assert errors == [(f"{tmp_path}/a.png: not a file", True), (None, None)]
+    os.rmdir(tmp_path / "a.png")
+    os.rename(tmp_path / "elsewhere", tmp_path / "a.png")
+    assert counts(half.analyze()) == (0, 2, 0)
+    assert half.sql("SELECT error, failed_at FROM mask_files").fetchall() == [(None, None)] * 2
+    assert [half.sql(query).fetchall() for query in (facts, "FROM mask_regions ORDER BY ALL")] == known
+
+
+def test_an_unchanged_file_that_cannot_be_read_again_keeps_its_facts(half: masksdb.Database, tmp_path: Path) -> None:
+    half.analyze()
+    status = os.stat(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(bytes(status.st_size))
+    os.utime(tmp_path / "a.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+    facts_cache.clear()
+    report = half.analyze(with_rle=True)
+    assert (counts(report), report.kept) == ((1, 0, 1), 1)
+    assert areas(half) == [("a", 4), ("a", 0), ("b", 4), ("b", 0)]
+
+
+def test_a_file_that_has_changed_and_cannot_be_read_loses_its_facts(half: masksdb.Database, tmp_path: Path) -> None:
+    half.analyze()
+    (tmp_path / "b.png").write_bytes(b"no image")
+    assert counts(half.analyze()) == (0, 1, 1)
+    (tmp_path / "b.png").unlink()
+    report = half.analyze()
+    assert (counts(report), report.kept) == ((0, 1, 1), 0)
+    assert areas(half) == [("a", 4), ("a", 0), ("b", None), ("b", None)]
+    assert half.sql("SELECT error FROM mask_files WHERE height IS NULL").fetchall() == [
+        (f"{tmp_path}/b.png: no such file",)
+    ]
+
+
+def test_what_cannot_be_read_is_kept_as_an_error_until_it_can(half: masksdb.Database, tmp_path: Path) -> None:
     (tmp_path / "a.png").unlink()
     (tmp_path / "b.png").write_bytes(b"no image")
     report = half.analyze()
@@ -203,7 +249,8 @@ def test_the_command_tells_its_counts_and_failures_on_standard_error(
     half.close()
     assert run("analyze", db_path) == (0, "", f"{db_path}: 2 masks analysed, 0 unchanged\n")
     os.remove(tmp_path / "a.png")
-    printed = f"{db_path}: 0 masks analysed, 1 unchanged, 1 not readable\nWarning: {tmp_path}/a.png: no such file\n"
+    printed = f"{db_path}: 0 masks analysed, 1 unchanged, 1 not readable (1 keep their earlier regions)\n"
+    printed += f"Warning: {tmp_path}/a.png: no such file\n"
     assert run("analyze", db_path, "--dataset", "d", "--version", "v") == (0, "", printed)
 
 

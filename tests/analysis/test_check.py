@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -140,6 +141,22 @@ def test_a_second_check_decodes_nothing(db: masksdb.Database, tmp_path: Path) ->
     make.frame("c", near)
     assert check_counts(db) == {"split_leak_near": 2, "same_mask": 1}, "what has changed is read again"
     assert facts_cache.decodes > before
+
+
+def test_a_file_that_is_out_of_reach_is_missing_and_keeps_its_size(db: masksdb.Database, tmp_path: Path) -> None:
+    make = Maker(tmp_path / "media", 7)
+    frames = [make.frame("a"), make.frame("b")]
+    frames[0]["sources"][0] |= {"width": 9, "height": 9}
+    db.ingest(frames, dataset="d", media_root=tmp_path / "media")
+    before = check_counts(db)
+    assert before["source_declared_size"] == 1
+    query = "SELECT * EXCLUDE (error, checked_at) FROM image_headers ORDER BY uri"
+    headers = db.sql(query).fetchall()
+    os.rename(tmp_path / "media", tmp_path / "elsewhere")
+    assert check_counts(db) == before | {"mask_missing": 2, "source_missing": 2}
+    assert db.sql(query).fetchall() == headers
+    os.rename(tmp_path / "elsewhere", tmp_path / "media")
+    assert check_counts(db) == before
 
 
 def test_settings_are_kept(db: masksdb.Database, tmp_path: Path) -> None:

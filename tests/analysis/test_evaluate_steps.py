@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import FrozenInstanceError
@@ -55,6 +56,18 @@ def test_a_comparison_has_the_joint_histogram_of_each_pair(made: Made, engine: E
     for row in comparison.shared_values.to_pylist():
         total[row["truth_value"][0], row["prediction_value"][0]] += row["pixels"]
     assert (total == sum(matrix for number, matrix in enumerate(made.matrices()) if number != 4)).all()
+
+
+def test_a_comparison_stays_while_a_mask_is_out_of_reach(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+    before = made.db.evaluate("made/truth", "made/prediction").rows()
+    os.rename(made.folder / "prediction", made.folder / "elsewhere")
+    assert made.db.evaluate("made/truth", "made/prediction").rows() == before
+    assert [record.message.partition(": ")[2] for record in caplog.records] == [
+        "out of reach now, as 12 of the masks are; their last comparison is used"
+    ]
+    made.db.connection.execute("DELETE FROM mask_pairs")
+    with pytest.raises(masksdb.MasksDBError, match=r"prediction/0\.png: no such file"):
+        made.db.evaluate("made/truth", "made/prediction")
 
 
 def test_steps_can_be_taken_again_with_other_options(made: Made, engine: Engine) -> None:

@@ -22,7 +22,7 @@ from masksdb import MaskDecodeError, MasksDBError
 from masksdb.pixels import media
 from masksdb.pixels.mask_cache import FactsCache, facts_cache
 from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef
-from masksdb.pixels.read import locate_mask, mask_files, read_images
+from masksdb.pixels.read import locate_masks, mask_files, read_images
 from masksdb.pixels.settings import Settings
 from masksdb.pixels.video import Video
 
@@ -142,7 +142,7 @@ def test_a_remote_file_that_left_the_disk_meanwhile_is_fetched_again(
     with web_server() as server:
         server.files = {"/a.png": picture(3)}
         ref = MaskRef(f"{server.url}/a.png")
-        (file,) = mask_files({ref: locate_mask(ref, Settings())})
+        (file,) = mask_files(locate_masks([ref], Settings()))
         os.remove(file.located.path)
         ((_, image),) = file.images(file.content(Settings()), Settings())
         assert isinstance(image, MaskImage)

@@ -1,8 +1,10 @@
 -- One row per mask image that is visible in version $version_id and dataset $dataset (NULL: in any): uri, timestamp, and the
--- fingerprint, snap_key, is_lossy and has_rle of its analysis, where it has one without an error.
+-- mask_file_key, error, fingerprint, snap_key, is_lossy and has_rle of its analysis, where it has one.
 SELECT
     visible_masks.uri,
     visible_masks."timestamp",
+    mask_files.mask_file_key,
+    mask_files.error,
     mask_files.fingerprint,
     mask_files.snap_key,
     mask_files.is_lossy,
@@ -17,7 +19,6 @@ FROM (
 ) AS visible_masks
 LEFT JOIN mask_files
     ON same_mask(mask_files.uri, mask_files."timestamp", visible_masks.uri, visible_masks."timestamp")
-    AND mask_files.error IS NULL
 LEFT JOIN (SELECT mask_file_key, bool_and(rle IS NOT NULL) AS has_rle FROM mask_regions GROUP BY mask_file_key) AS with_rle
     ON with_rle.mask_file_key = mask_files.mask_file_key
 ORDER BY visible_masks.uri, visible_masks."timestamp";

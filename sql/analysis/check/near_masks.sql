@@ -27,7 +27,7 @@ WITH analysed AS (
         HAVING count(*) BETWEEN 2 AND 256
     ) AS described
         ON described.mask_file_key = mask_files.mask_file_key
-    WHERE mask_files.error IS NULL AND NOT coalesce(mask_files.is_lossy, false)
+    WHERE NOT coalesce(mask_files.is_lossy, false)
 ),
 placed AS (
     SELECT

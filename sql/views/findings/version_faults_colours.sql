@@ -29,7 +29,7 @@ WITH declared_masks AS (
     FROM frame_masks
     JOIN mask_files
         ON same_mask(mask_files.uri, mask_files."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
-        AND mask_files.error IS NULL
+        AND mask_files.height IS NOT NULL
     JOIN (
         SELECT
             version_id,
@@ -45,7 +45,7 @@ WITH declared_masks AS (
             bool_or(NOT by_roi) AS is_labelled
         FROM version_declared_values
         -- Only of analysed masks, for this counts all values of all masks.
-        WHERE mask_uri IN (SELECT uri FROM mask_files WHERE error IS NULL)
+        WHERE mask_uri IN (SELECT uri FROM mask_files WHERE height IS NOT NULL)
         GROUP BY version_id, frame_key, source_index, mask_index
     ) AS declared
         USING (version_id, frame_key, source_index, mask_index)
@@ -54,7 +54,7 @@ WITH declared_masks AS (
 declared_values AS (
     SELECT version_id, frame_key, source_index, mask_index, "value"
     FROM version_declared_values
-    WHERE mask_uri IN (SELECT uri FROM mask_files WHERE error IS NULL)
+    WHERE mask_uri IN (SELECT uri FROM mask_files WHERE height IS NOT NULL)
 ),
 -- One row per stored value of those masks, without lossy files.
 regions AS (

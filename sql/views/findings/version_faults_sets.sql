@@ -17,7 +17,6 @@ WITH filled_masks AS (
     FROM frame_masks
     JOIN mask_files
         ON same_mask(mask_files.uri, mask_files."timestamp", frame_masks.mask_uri, frame_masks.mask."timestamp")
-        AND mask_files.error IS NULL
     SEMI JOIN (SELECT mask_file_key FROM mask_regions GROUP BY mask_file_key HAVING count(*) > 1) AS filled
         ON filled.mask_file_key = mask_files.mask_file_key
 ),
