@@ -22,7 +22,7 @@ from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.settings import DecodeErrors, Settings
 from masksdb.store.duckdb_errors import translate
 from masksdb.store.files import is_database
-from masksdb.store.migrations import check_schema, migrate, temporary_macros
+from masksdb.store.migrations import check_schema, migrate, temporary_objects
 from masksdb.store.sql import in_transaction
 
 _SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
@@ -53,7 +53,7 @@ class Engine:
         self.read_only = read_only
         self.mask_reads = MaskReads(Settings(decode_errors=decode_errors))
         self._has_functions = False
-        self._temporary_macros: list[str] = []
+        self._temporary_objects: list[str] = []
         self._users = 1
         self._write_lock = threading.RLock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -91,7 +91,7 @@ class Engine:
                 self.remove_spill()
             migrate(self.connection, self.path)
         else:
-            self._temporary_macros = temporary_macros(self.connection)
+            self._temporary_objects = temporary_objects(self.connection)
         self._read_prefixes(self.connection)
 
     @property
@@ -148,7 +148,7 @@ class Engine:
         cursor = self.connection.cursor()
         self._cursors.add(cursor)
         _hide_progress(cursor)
-        for text in self._temporary_macros:
+        for text in self._temporary_objects:
             cursor.execute(text)
         return cursor
 

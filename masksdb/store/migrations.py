@@ -44,11 +44,14 @@ def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:
     _put_views(connection, _FINDINGS, finding_views(), _applied(connection))
 
 
-def temporary_macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Statements that create the macros on one connection, for a read-only file with those of another masksdb."""
+def temporary_objects(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Statements that give one connection the macros and missing views of now, for a read-only file without them."""
     if _record("views", _persisted()) in _applied(connection):
         return []
-    return [statement(name).replace("REPLACE MACRO", "REPLACE TEMP MACRO") for name in names("macros")]
+    known = {name for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    newer = [name for name in names("views") if name.rpartition("/")[2] not in known]
+    made = [*names("macros"), *newer]
+    return [statement(name).replace("CREATE OR REPLACE", "CREATE OR REPLACE TEMP") for name in made]
 
 
 def _persisted() -> list[str]:

@@ -1,5 +1,5 @@
 -- One row per version, mask id ('_all_' or one mask's) and value of its mask_labels, with the labels of the value.
--- Of several entries for one value the first applies.
+-- Of several entries for one value the first applies. To join them to masks there is mask_labels_by_id: '_all_' repeats values.
 CREATE OR REPLACE VIEW mask_labels AS
 SELECT
     datasets.name AS dataset,

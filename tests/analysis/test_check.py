@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from PIL import Image
 from support import mask_faults
 from support.common import FIXTURES, ROOT, Outcome
 from support.faulty_set import FAULTS, Maker, clean_frames, ingest_faulty
@@ -70,15 +71,15 @@ def test_the_page_on_checks_has_each_with_its_severity(faulty: Path) -> None:
     with masksdb.connect(faulty, read_only=True) as db:
         reported = dict(db.sql('SELECT DISTINCT "check", severity FROM version_findings').fetchall())
     listed = dict(re.findall(r"^\* `(\w+)` \(\*\*(\w+)\*\*\):", page, re.MULTILINE))
-    assert listed == reported | {"background": "note"}
+    assert listed == reported | {"background": "note", "mask_unmapped": "note"}
 
 
 def test_each_check_is_a_file_that_says_what_to_do(faulty: Path) -> None:
-    assert {check.name for check in checks()} == {*FAULTS, "background", "balance"}
+    assert {check.name for check in checks()} == {*FAULTS, "background", "balance", "mask_unmapped"}
     with masksdb.connect(faulty, read_only=True) as db:
         for check in checks():
             names = db.sql('SELECT DISTINCT "check" FROM query_table($view)', {"view": check.view}).fetchall()
-            assert (check.name,) in names or check.name == "background"
+            assert (check.name,) in names or check.name in ("background", "mask_unmapped")
             assert check.finds.endswith(".")
             assert check.to_do.endswith(".")
 
@@ -182,6 +183,56 @@ def test_masks_with_their_own_rois_may_leave_black_alone(db: masksdb.Database) -
     db.version("street").set_metadata({"mask_labels": labels})
     assert check_counts(db) == {"roi_without_mask": 1, "background": 1, "values_of_label": 2}
     assert findings(db, "roi_without_mask")[0][1:4] == ("haifa_00", [255], 1)
+
+
+def test_the_readme_to_its_end_has_no_error_but_that_of_its_data(db: masksdb.Database) -> None:
+    db.ingest(FIXTURES / "street" / "frames.jsonl", dataset="street", version="v1")
+    labels = json.loads((FIXTURES / "street" / "labels.json").read_text())
+    db.version("street").set_metadata({"mask_labels": labels})
+    db.version("street").set_masks_labels({(0, 0, 142): ["car"], (220, 20, 60): ["person"]})
+    assert check_counts(db) == {"roi_without_mask": 1, "background": 1, "values_of_label": 2, "mask_unmapped": 1}
+    assert findings(db, "mask_unmapped")[0][3:] == (12, "12 masks moving have numbers, and _all_ has only colours")
+
+
+def two_kinds(folder: Path, count: int = 3) -> list[dict[str, Any]]:
+    """Frames of a mask of three colours, and of one of the numbers 0, 1 and 2, without ROIs."""
+    ids = np.repeat(np.arange(3, dtype=np.uint8), 20)[None].repeat(30, axis=0)
+    frames = []
+    for number in range(count):
+        Image.fromarray(np.roll(ids, number)).save(folder / f"index_{number}.png")
+        Image.fromarray(mask_faults.voc_palette()[np.roll(ids, number)]).save(folder / f"colour_{number}.png")
+        masks = [{"id": name, "uri": f"{name}_{number}.png"} for name in ("index", "colour")]
+        frames.append({"id": str(number), "sources": [{"masks": masks}]})
+    return frames
+
+
+COLOURS: dict[tuple[int, ...], list[str]] = {(0, 0, 0): ["ground"], (128, 0, 0): ["car"], (0, 128, 0): ["bus"]}
+NUMBERS: dict[tuple[int, ...], list[str]] = {(0,): ["ground"], (1,): ["car"], (2,): ["bus"]}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (COLOURS, "3 masks index have numbers, and _all_ has only colours"),
+        (NUMBERS, "3 masks colour have colours, and _all_ has only numbers"),
+    ],
+)
+def test_a_mapping_says_nothing_about_masks_of_another_kind(
+    db: masksdb.Database, tmp_path: Path, entries: Any, message: str
+) -> None:
+    db.ingest(two_kinds(tmp_path), dataset="d", media_root=tmp_path)
+    db.version("d").set_masks_labels(entries)
+    assert check_counts(db) == {"mask_unmapped": 1}
+    assert [row[4] for row in findings(db, "mask_unmapped")] == [message]
+
+
+def test_a_mapping_that_fits_no_mask_is_an_error(db: masksdb.Database, tmp_path: Path) -> None:
+    frames = two_kinds(tmp_path)
+    for frame in frames:
+        del frame["sources"][0]["masks"][1]
+    db.ingest(frames, dataset="d", media_root=tmp_path)
+    db.version("d").set_masks_labels(COLOURS)
+    assert check_counts(db) == {"colour_palette": 3, "label_unused": 2}
 
 
 def test_labels_that_contradict_rois_are_reported(db: masksdb.Database, tmp_path: Path) -> None:

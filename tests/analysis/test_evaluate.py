@@ -221,6 +221,20 @@ def test_colours_of_palettes_and_rois_name_classes(db: masksdb.Database, tmp_pat
     assert evaluation.confusion.tolist() == [[0, 1], [0, 1], [1, 0]]
 
 
+def test_colours_of_other_masks_name_no_instances(db: masksdb.Database, tmp_path: Path) -> None:
+    pixels = np.array([[1, 70, 70, 0]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "instances.png")
+    Image.fromarray(np.full((1, 4, 3), 70, np.uint8)).save(tmp_path / "seg.png")
+    masks = [{"id": name, "uri": str(tmp_path / f"{name}.png")} for name in ("instances", "seg")]
+    rois = [{"label": ["car"], "mask": {"id": "instances", "value": [1]}}]
+    db.ingest([{"id": "f", "sources": [{"masks": masks}], "rois": rois}], dataset="d", version="v")
+    db.version("d", "v").set_masks_labels({(70, 70, 70): ["building"]})
+    evaluation = db.evaluate("d/v", "d/v", truth_mask="instances", prediction_mask="instances", absent="0")
+    assert {row["class"]: row["truth_pixels"] for row in evaluation.classes} == {"0": 1, "70": 2, "car": 1}
+    evaluation = db.evaluate("d/v", "d/v", truth_mask="seg", prediction_mask="seg")
+    assert {row["class"]: row["truth_pixels"] for row in evaluation.classes} == {"building": 4}
+
+
 def test_frames_are_paired_as_asked(made: Made) -> None:
     expected = made.evaluate().metrics
     renamed = [{**frame, "id": f"{frame['id']}_pred"} for frame in made.frames["prediction"]]

@@ -20,6 +20,7 @@ VIEWS = [
     "frame_masks",
     "frame_splits",
     "mask_labels",
+    "mask_labels_by_id",
     "mask_roi_labels",
     "mask_roi_regions",
     "mask_rois",
@@ -110,6 +111,53 @@ def test_a_masks_own_label_goes_before_all(db: masksdb.Database) -> None:
     assert segments == [("seg", [1, 1, 1], ["own"]), ("seg", [2, 2, 2], ["other"])]
 
 
+def test_each_mask_id_has_one_label_for_a_value(db: masksdb.Database) -> None:
+    one = frame("a", "car")
+    one["sources"][0]["masks"] += [{"id": "other", "uri": "b.png"}, {"uri": "c.png"}]
+    db.ingest([one], dataset="d", version="v")
+    shared = [{"value": [1, 1, 1], "labels": ["any"]}, {"value": [2, 2, 2], "labels": ["a", "b"]}]
+    own = [{"value": [1, 1, 1], "labels": ["own"]}, {"value": [1, 1, 1], "labels": ["later"]}]
+    db.version("d", "v").set_metadata({"mask_labels": {"_all_": shared, "seg": own}})
+    query = "SELECT mask_id, value[1], label, declared_for FROM mask_labels_by_id ORDER BY ALL"
+    assert db.sql(query).fetchall() == [
+        ("other", 1, "any", "_all_"),
+        ("other", 2, "a, b", "_all_"),
+        ("seg", 1, "own", "seg"),
+        ("seg", 2, "a, b", "_all_"),
+        (None, 1, "any", "_all_"),
+        (None, 2, "a, b", "_all_"),
+    ]
+
+
+NUMBER, COLOUR = {"value": [7], "labels": ["number"]}, {"value": [7, 7, 7], "labels": ["colour"]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ({"index": [1], "rgb": [1, 2, 3]}, {"index": ["number"], "rgb": ["colour"]}),
+        ({"index": [1], "none": None}, {"index": ["number"], "none": ["colour", "number"]}),
+        ({"rgb": [1, 2, 3], "rgba": [1, 2, 3, 4]}, {"rgb": ["colour", "number"], "rgba": ["colour", "number"]}),
+        ({"index": [1]}, {"index": ["colour", "number"]}),
+    ],
+)
+@pytest.mark.parametrize("by_roi", [True, False])
+def test_colours_of_all_are_not_for_masks_of_numbers(
+    db: masksdb.Database, ids: dict[str, list[int] | None], expected: dict[str, list[str]], by_roi: bool
+) -> None:
+    values = {name: value for name, value in ids.items() if value}
+    rois = [{"label": ["x"], "mask": {"id": name, "value": value}} for name, value in values.items()]
+    source = {"masks": [{"id": name, "uri": f"{name}.png"} for name in ids]}
+    db.ingest([{"id": "f", "sources": [source], "rois": rois if by_roi else []}], dataset="d", version="v")
+    entries = {} if by_roi else {name: [{"value": value, "labels": ["x"]}] for name, value in values.items()}
+    db.version("d", "v").set_metadata({"mask_labels": {"_all_": [NUMBER, COLOUR], **entries}})
+    make_child(db, "w", "v")
+    sevens = "(SELECT mask_id, labels[1] AS label FROM mask_segments WHERE version = ? AND value[1] = 7)"
+    query = f"SELECT mask_id, list(label ORDER BY label) FROM {sevens} GROUP BY mask_id"
+    for version in ("v", "w"):
+        assert dict(db.sql(query, [version]).fetchall()) == expected
+
+
 def test_a_value_without_a_label_has_none(db: masksdb.Database) -> None:
     db.ingest([frame("a", "car")], dataset="d", version="v")
     assert db.sql("SELECT value_labels FROM mask_roi_labels").fetchall() == [(None,)]
@@ -173,7 +221,9 @@ def test_every_view_says_which_version_and_frame_it_is_about(street: Path) -> No
         for view in VIEWS:
             columns = db.sql(f"FROM {view}").columns
             expected = ["dataset", "version", "version_id"]
-            expected += [] if view in ("mask_labels", "version_tree") else ["frame_key", "frame_id"]
+            expected += (
+                [] if view in ("mask_labels", "mask_labels_by_id", "version_tree") else ["frame_key", "frame_id"]
+            )
             assert columns[: len(expected)] == expected, view
 
 

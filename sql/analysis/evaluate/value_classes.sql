@@ -64,15 +64,16 @@ first_rois AS (
 entries AS MATERIALIZED (
     SELECT
         sides.side,
-        mask_labels."value",
-        mask_labels.mask_id = '_all_' AS is_for_all,
-        nullif(array_to_string(mask_labels.labels, ', '), '') AS class,
-        coalesce(mask_labels.entry->>'$.ignore' = 'true', false) AS is_ignored
-    FROM mask_labels
+        mask_labels_by_id."value",
+        mask_labels_by_id.declared_for = '_all_' AS is_for_all,
+        mask_labels_by_id.label AS class,
+        coalesce(mask_labels_by_id.entry->>'$.ignore' = 'true', false) AS is_ignored
+    FROM mask_labels_by_id
     JOIN (
         VALUES ('truth', $truth_version_id, $truth_mask), ('prediction', $prediction_version_id, $prediction_mask)
     ) AS sides(side, version_id, mask_id)
-        ON mask_labels.version_id = sides.version_id AND mask_labels.mask_id IN (sides.mask_id, '_all_')
+        ON mask_labels_by_id.version_id = sides.version_id
+        AND mask_labels_by_id.mask_id IS NOT DISTINCT FROM sides.mask_id
 ),
 first_entries AS (
     SELECT

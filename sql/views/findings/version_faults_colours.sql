@@ -13,10 +13,12 @@ WITH declared_masks AS (
         frame_masks.source_index,
         frame_masks.source_id,
         frame_masks.mask_index,
+        frame_masks.mask_id,
         frame_masks.mask_uri,
         mask_files.mask_file_key,
         mask_files.mode,
         mask_files.is_lossy,
+        mask_files.is_video,
         mask_files.content_type,
         mask_files.unassigned,
         CAST(mask_files.height AS BIGINT) * mask_files.width AS pixels,
@@ -24,6 +26,7 @@ WITH declared_masks AS (
         declared.largest,
         declared.smallest_light,
         declared.is_numbers,
+        declared.has_numbers,
         declared.has_colours,
         declared.is_labelled
     FROM frame_masks
@@ -41,6 +44,7 @@ WITH declared_masks AS (
             -- Of the values but 0 and -1.
             min(list_max("value"[1:3])) FILTER (WHERE list_max("value"[1:3]) > 0) AS smallest_light,
             bool_and(len("value") = 1) AS is_numbers,
+            bool_or(len("value") = 1) AS has_numbers,
             bool_or("value"[1] <> "value"[2] OR "value"[2] <> "value"[3]) AS has_colours,
             bool_or(NOT by_roi) AS is_labelled
         FROM version_declared_values
@@ -63,6 +67,7 @@ regions AS (
         declared_masks.frame_key,
         declared_masks.source_index,
         declared_masks.mask_index,
+        declared_masks.mask_id,
         declared_masks.mode,
         declared_masks.pixels,
         declared_masks.is_labelled,
@@ -101,6 +106,51 @@ unmatched_regions AS (
             regions.alpha
         )
 ),
+-- One row per version and id of masks for which '_all_' alone declares values.
+shared_ids AS (
+    SELECT version_id, mask_id
+    FROM mask_labels_by_id
+    GROUP BY version_id, mask_id
+    HAVING bool_and(declared_for = '_all_')
+    EXCEPT
+    SELECT version_id, mask_id FROM version_declared_values WHERE by_roi
+),
+-- One row per version with such ids, id of masks, and form of its declared values that one of their values but black has.
+matched_forms AS (
+    SELECT DISTINCT stored.version_id, stored.mask_id, len(stored."value") = 1 AS is_number
+    FROM (
+        SELECT
+            version_id,
+            frame_key,
+            source_index,
+            mask_index,
+            mask_id,
+            unnest([[sample], [red, green, blue], [red, green, blue, alpha]]) AS "value"
+        FROM regions
+        WHERE greatest(red, green, blue) > 0 AND version_id IN (SELECT version_id FROM shared_ids)
+    ) AS stored
+    SEMI JOIN declared_values USING (version_id, frame_key, source_index, mask_index, "value")
+),
+-- One row per mask that nothing is declared for: '_all_' has only colours, and it numbers, or the reverse, and they match no mask
+-- of its id, but masks of another.
+unmapped_masks AS (
+    SELECT declared_masks.*
+    FROM declared_masks
+    SEMI JOIN unmatched_regions USING (version_id, frame_key, source_index, mask_index)
+    JOIN shared_ids
+        ON shared_ids.version_id = declared_masks.version_id
+        AND shared_ids.mask_id IS NOT DISTINCT FROM declared_masks.mask_id
+    SEMI JOIN matched_forms AS other_id
+        ON other_id.version_id = declared_masks.version_id AND other_id.is_number = declared_masks.is_numbers
+    ANTI JOIN matched_forms AS same_id
+        ON same_id.version_id = declared_masks.version_id
+        AND same_id.mask_id IS NOT DISTINCT FROM declared_masks.mask_id
+    WHERE CASE
+        WHEN declared_masks.mode LIKE 'rgb%' OR declared_masks.mode LIKE 'grey_alpha%' OR declared_masks.is_video
+        THEN declared_masks.is_numbers
+        ELSE NOT declared_masks.has_numbers
+    END
+),
 -- One row per region of black in a mask without mask_labels: where ROIs alone declare values, black is what is left over.
 background_regions AS (
     SELECT *
@@ -111,6 +161,7 @@ background_regions AS (
 undeclared_regions AS (
     SELECT *, CASE WHEN sample IS NULL THEN [red, green, blue] ELSE [sample] END AS "value"
     FROM unmatched_regions
+    ANTI JOIN unmapped_masks USING (version_id, frame_key, source_index, mask_index)
     ANTI JOIN background_regions USING (version_id, frame_key, source_index, mask_index, region_index)
 ),
 -- One row per index of the palette that most datasets share, PASCAL VOC's: its bits, dealt out to the channels.
