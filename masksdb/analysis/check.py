@@ -43,10 +43,12 @@ class CheckReport:
 
     Attributes:
         findings: one row per finding, worst first, with the columns of the view ``version_findings``.
+        examples: the first three of each check; the column ``findings`` is how many it has.
         counts: the number of findings by severity and check.
     """
 
     findings: duckdb.DuckDBPyRelation
+    examples: duckdb.DuckDBPyRelation
     counts: Mapping[tuple[Severity, str], int]
 
     def total(self, severity: Severity) -> int:
@@ -148,4 +150,5 @@ def _report(engine: Engine, ids: Sequence[int]) -> CheckReport:
         cursor.execute(statement("analysis/check/findings"), {"version_ids": ids})
         rows = cursor.execute(statement("analysis/check/finding_counts")).fetchall()
         findings = cursor.sql(statement("analysis/check/ordered_findings"))
-    return CheckReport(findings, {(severity, name): count for severity, name, count in rows})
+        examples = cursor.sql(statement("analysis/check/example_findings"))
+    return CheckReport(findings, examples, {(severity, name): count for severity, name, count in rows})

@@ -27,7 +27,8 @@ from masksdb.cli.output import RowFormat, output_to, write_rows
     type=click.FloatRange(0, 1, min_open=True),
     help="Report two masks as duplicates from this IoU on; the database remembers it.",
 )
-@format_option(["table", "json"], "How the findings are written.")
+@click.option("--all", "is_whole", is_flag=True, help="Print every finding, not three of each check.")
+@format_option(["table", "json", "csv"], "How the findings are written; json and csv have all of them.")
 @click.option(
     "--fail-on",
     type=click.Choice(["warning", "error", "never"]),
@@ -43,14 +44,15 @@ def check(
     small_region: int | None,
     split_key: str | None,
     near_iou: float | None,
+    is_whole: bool,
     format_: RowFormat,
     fail_on: str,
     output: str | None,
 ) -> int:
     """Find what is wrong with masks: their files, the meaning of their values, their colours, the set as a whole.
 
-    Masks and images that have not changed are not read again. The findings are also in the view version_findings;
-    docs/checks.md explains each of them.
+    Masks and images that have not changed are not read again. Three findings of each check are printed, with how many
+    there are; all are in the view version_findings. docs/checks.md explains the checks.
 
     \b
     masksdb check cars.duckdb
@@ -66,8 +68,11 @@ def check(
                 near_iou=near_iou,
                 progress=progress,
             )
-        if report.counts or format_ == "json":
-            write_rows(report.findings, format_, out)
+        is_whole = is_whole or format_ != "table"
+        if report.counts or format_ != "table":
+            write_rows(report.findings if is_whole else report.examples, format_, out)
     click.echo(f"{db}: {report}", err=True)
+    if not is_whole and any(count > 3 for count in report.counts.values()):
+        click.echo("Three findings of each check are shown; '--all' prints the others.", err=True)
     failed = report.total("error") + (report.total("warning") if fail_on == "warning" else 0)
     return 1 if failed and fail_on != "never" else 0

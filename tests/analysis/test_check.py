@@ -305,8 +305,26 @@ def test_the_command_line_writes_a_table(run: Callable[..., Outcome], db_path: s
         db.ingest(clean_frames(tmp_path), dataset="clean", version="v1", media_root=tmp_path)
     outcome = run("check", db_path, "-o", tmp_path / "findings.txt")
     assert (outcome.status, outcome.out) == (0, "")
-    assert outcome.err == f"{db_path}: 0 errors, 0 warnings, 4 notes\n  note: balance: 4\n"
-    assert len((tmp_path / "findings.txt").read_text().splitlines()) == 6
+    shown = "Three findings of each check are shown; '--all' prints the others.\n"
+    assert outcome.err == f"{db_path}: 0 errors, 0 warnings, 4 notes\n  note: balance: 4\n{shown}"
+    header, _, *lines = (tmp_path / "findings.txt").read_text().splitlines()
+    assert header.split()[:3] == ["severity", "check", "findings"]
+    assert [line.split()[:3] for line in lines] == [["note", "balance", "4"]] * 3
+    outcome = run("check", db_path, "--all")
+    assert (outcome.out.count("\nbalance"), shown in outcome.err) == (4, False)
+
+
+@pytest.mark.parametrize(("format_", "read"), [("json", json.loads), ("csv", lambda text: text.splitlines()[1:])])
+def test_findings_for_programs_are_whole(
+    run: Callable[..., Outcome], faulty: Path, format_: str, read: Callable[[str], Any]
+) -> None:
+    with masksdb.connect(faulty, read_only=True) as db:
+        whole = len(db.sql("FROM version_findings").fetchall())
+    assert len(read(run("check", faulty, "--format", format_).out)) == whole
+    shown = run("check", faulty).out.splitlines()[2:]
+    checks_shown = Counter(line.split()[1] for line in shown)
+    assert max(checks_shown.values()) == 3
+    assert sum(checks_shown.values()) < whole
 
 
 def test_a_read_only_database_cannot_be_checked(faulty: Path) -> None:
