@@ -31,9 +31,24 @@ if TYPE_CHECKING:
     import duckdb
 
 
+def _print_version(context: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted:
+        from masksdb.pixels.kernel import name
+
+        click.echo(f"masksdb, version {masksdb.__version__} (pixels: {name()})")
+        context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(masksdb.__version__, prog_name="masksdb")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version, and which code reads pixels.",
+)
 def cli(debug: bool) -> None:
     """Segmentation masks, and what their pixels mean, in one DuckDB file."""
 

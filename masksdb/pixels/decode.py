@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,9 @@ import numpy.typing as npt
 
 from masksdb.errors import MaskDecodeError
 from masksdb.pixels import png
-from masksdb.pixels.masks import MaskImage, Samples
+from masksdb.pixels.kernel import kernel
+from masksdb.pixels.masks import MaskFacts, MaskImage, Samples
+from masksdb.pixels.regions import Regions, code_type
 
 _MODES = {png.GREY: "grey", png.RGB: "rgb", png.PALETTE: "palette", png.GREY_ALPHA: "grey_alpha", png.RGB_ALPHA: "rgba"}
 
@@ -56,6 +59,30 @@ def decode_image(data: bytes, uri: str, *, pixel_limit: int, is_beside: bool = F
     if data.startswith(png.SIGNATURE):
         return _decode_png(data, uri, pixel_limit, is_beside)
     return _decode_other(data, uri, pixel_limit, is_beside)
+
+
+def facts_of_pngs(files: Sequence[bytes], pixel_limit: int) -> list[MaskFacts | None]:
+    """The facts of PNG files, which the compiled kernel reads without making an image.
+
+    Returns:
+        None of a file that is left to :func:`decode_image`: damaged, too large, interlaced, not PNG. All are None where
+        the kernel is not built.
+    """
+    compiled = kernel()
+    if compiled is None:
+        return [None] * len(files)
+    return [_facts_of_png(png) for png in compiled.png_regions(files, pixel_limit, pixel_limit)]
+
+
+def _facts_of_png(result: Any) -> MaskFacts | None:
+    if result is None:
+        return None
+    height, width, depth, colour, palette, transparency, arrays = result
+    channels = png.CHANNELS[colour]
+    no_pixels = np.empty((0, 0) if channels == 1 else (0, 0, channels), np.uint16 if depth == 16 else np.uint8)
+    image = _png_image(no_pixels, png.PngHeader(width, height, depth, colour, False, palette, transparency))
+    regions = Regions.of_arrays(height, width, code_type(channels, no_pixels.itemsize), arrays)
+    return MaskFacts(image.without_samples(), regions, image.colours(regions.codes))
 
 
 def _decode_png(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> MaskImage:

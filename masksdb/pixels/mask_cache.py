@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from masksdb.errors import MaskDecodeError, MasksDBError
+from masksdb.pixels.decode import facts_of_pngs
 from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef
 from masksdb.pixels.media import Located
 from masksdb.pixels.read import MaskFile, locate_masks, mask_files, pool
@@ -111,22 +112,38 @@ class FactsCache:
         results: _Results = {}
         try:
             contents = [file.content(settings) for file in files]
-            # Small masks keep Python busy more than the machine, so threads take turns at them. With a large one a
-            # second thread can go on, if by a decoder that lets the first one run.
-            is_first = self._turn.acquire(blocking=len(files) > 1)
-            try:
-                for file, content in zip(files, contents, strict=True):
-                    for refs, image in file.images(content, settings, is_beside=not is_first):
-                        facts = MaskFacts.of(image) if isinstance(image, MaskImage) else image
-                        results.update((keys[ref], facts) for ref in refs)
-            finally:
-                if is_first:
-                    self._turn.release()
+            others = []
+            pngs = [content if isinstance(content, bytes) else b"" for content in contents]
+            for file, content, facts in zip(files, contents, facts_of_pngs(pngs, settings.pixel_limit), strict=True):
+                if facts is None:
+                    others.append((file, content))
+                results.update((keys[ref], facts) for ref in file.refs if facts is not None)
+            if others:
+                self._decode_others(others, keys, results, settings)
         except BaseException as error:
             for ref in (ref for file in files for ref in file.refs):
                 results.setdefault(keys[ref], MaskDecodeError(ref.uri, f"cannot be decoded: {error}"))
         self._keep(results, limit_bytes)
         future.set_result(results)
+
+    def _decode_others(
+        self,
+        files: Sequence[tuple[MaskFile, bytes | MasksDBError | None]],
+        keys: Mapping[MaskRef, _Key],
+        results: _Results,
+        settings: Settings,
+    ) -> None:
+        # Small masks keep Python busy more than the machine, so threads take turns at them. With a large one a second
+        # thread can go on, if by a decoder that lets the first one run.
+        is_first = self._turn.acquire(blocking=len(files) > 1)
+        try:
+            for file, content in files:
+                for refs, image in file.images(content, settings, is_beside=not is_first):
+                    facts = MaskFacts.of(image) if isinstance(image, MaskImage) else image
+                    results.update((keys[ref], facts) for ref in refs)
+        finally:
+            if is_first:
+                self._turn.release()
 
     def _keep(self, results: _Results, limit_bytes: int) -> None:
         with self._lock:

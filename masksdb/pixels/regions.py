@@ -7,6 +7,7 @@ lengths, the value under a pixel, the joint histogram of two masks.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksdb.pixels import rle
+from masksdb.pixels.kernel import kernel
 
 Array = npt.NDArray[np.generic]
 
@@ -71,6 +73,18 @@ class Regions:
     starts: Integers
     run_codes: Codes
 
+    @classmethod
+    def of_arrays(cls, height: int, width: int, kind: npt.DTypeLike, arrays: Sequence[bytes]) -> Regions:
+        """The regions that the compiled kernel returned as (codes, sizes, starts, ids), with codes of a type."""
+        codes: Codes = np.frombuffer(arrays[0], kind)
+        sizes = np.frombuffer(arrays[1], np.int64).reshape(-1, 7)
+        starts = np.frombuffer(arrays[2], np.int64)
+        ids: Codes = np.frombuffer(arrays[3], _index_type(len(codes)))
+        regions = cls(height, width, codes, sizes[:, 0], starts, codes[ids])
+        # It has computed already what is else computed on demand.
+        vars(regions).update(runs=Runs(starts, ids, height * width), geometry=sizes[:, 1:])
+        return regions
+
     @cached_property
     def runs(self) -> Runs:
         """The mask as runs in reading order, which may continue in the next rows."""
@@ -84,6 +98,10 @@ class Regions:
     @cached_property
     def columns(self) -> Runs:
         """The columns of the mask, one after the other, as runs."""
+        runs, compiled = self.runs, kernel()
+        if compiled:
+            arrays = compiled.column_runs(runs.starts, runs.values, len(self.codes), self.height, self.width)
+            return Runs(np.frombuffer(arrays[0], np.int64), np.frombuffer(arrays[1], runs.values.dtype), runs.total)
         flat = np.ascontiguousarray(self.index.T).reshape(-1)
         starts = _starts(flat, 1)
         return Runs(starts, flat[starts], len(flat))
@@ -147,6 +165,11 @@ def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
     """
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    compiled = kernel()
+    if compiled:
+        samples = np.ascontiguousarray(pixels)
+        arrays = compiled.array_regions(samples, height, width, channels, samples.itemsize, height * width)
+        return Regions.of_arrays(height, width, code_type(channels, samples.itemsize), arrays)
     flat = pixels.reshape(-1)
     starts = _starts(flat, channels)
     lengths = np.empty(len(starts), np.int64)
@@ -163,12 +186,19 @@ def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
     return Regions(height, width, codes, areas, starts, run_codes)
 
 
+def code_type(channels: int, sample_bytes: int) -> type[np.unsignedinteger]:
+    """The type of the codes of pixels: that of a sample, or one that holds those of all channels."""
+    if channels == 1:
+        return np.uint8 if sample_bytes == 1 else np.uint16
+    return np.uint32 if channels * sample_bytes <= 4 else np.uint64
+
+
 def _packed(flat: npt.NDArray[np.unsignedinteger], starts: Integers, channels: int) -> Codes:
     """The codes of the pixels at some indexes."""
     if channels == 1:
         return flat[starts]
     bits = flat.itemsize * 8
-    kind = np.uint32 if channels * bits <= 32 else np.uint64
+    kind = code_type(channels, flat.itemsize)
     at = starts * channels
     codes: Codes = flat[at].astype(kind)
     for channel in range(1, channels):
@@ -206,10 +236,15 @@ def _distinct(codes: Codes) -> Codes:
     return np.sort(codes[table[codes] == places])
 
 
+def _index_type(count: int) -> type[np.unsignedinteger]:
+    """The smallest type that holds the indexes of so many values."""
+    return np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
+
+
 def _index(codes: Codes, distinct: Codes) -> Codes:
     """For each code its index among the distinct codes, in the smallest type that is large enough."""
     count = len(distinct)
-    kind = np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
+    kind = _index_type(count)
     if codes.dtype.itemsize > 4 or int(distinct[-1]) >= 1 << 24:
         return np.searchsorted(distinct, codes).astype(kind)
     table = _table()
@@ -225,7 +260,19 @@ def joint_histogram(left: Regions, right: Regions) -> tuple[Integers, Integers, 
         The index of the value in the left mask, the index in the right mask, and the pixels of every pair that occurs:
         three arrays of shape (n,), int64, in ascending order of the pairs.
     """
-    of_left, of_right = left.runs, right.runs
+    of_left, of_right, compiled = left.runs, right.runs, kernel()
+    if compiled:
+        arrays = compiled.joint_histogram(
+            of_left.starts,
+            of_left.values,
+            len(left.codes),
+            of_right.starts,
+            of_right.values,
+            len(right.codes),
+            of_left.total,
+        )
+        both, counted = (np.frombuffer(array, np.int64) for array in arrays)
+        return *np.divmod(both, len(right.codes)), counted
     starts = np.concatenate((of_left.starts, of_right.starts))
     # Both halves are sorted, so a stable sort only merges them.
     order = np.argsort(starts, kind="stable")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,15 +42,31 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _rows(samples: Samples, depth: int) -> bytes:
-    out = []
-    for row in samples.reshape(samples.shape[0], -1):
+def _rows(samples: Samples, depth: int, filters: Sequence[int]) -> bytes:
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    step = max(1, channels * depth // 8)
+    above, out = None, []
+    for number, row in enumerate(samples.reshape(samples.shape[0], -1)):
         if depth >= 8:
-            packed = row.astype(">u2" if depth == 16 else "u1").tobytes()
+            packed = np.frombuffer(row.astype(">u2" if depth == 16 else "u1").tobytes(), np.uint8).astype(np.int64)
         else:
-            packed = np.packbits(((row[:, None] >> np.arange(depth - 1, -1, -1)) & 1).astype(np.uint8)).tobytes()
-        out.append(b"\0" + packed)
+            packed = np.packbits(((row[:, None] >> np.arange(depth - 1, -1, -1)) & 1).astype(np.uint8)).astype(np.int64)
+        kind = filters[number % len(filters)]
+        residuals = packed - _predicted(kind, packed, np.zeros_like(packed) if above is None else above, step)
+        out.append(bytes([kind]) + (residuals % 256).astype(np.uint8).tobytes())
+        above = packed
     return b"".join(out)
+
+
+def _predicted(kind: int, row: Samples, above: Samples, step: int) -> Samples:
+    """What a filter predicts of a row of bytes, by section 9.2 of the PNG specification."""
+    left, corner = (np.concatenate([np.zeros(step, np.int64), line])[: len(row)] for line in (row, above))
+    whole = left + above - corner
+    to_left, to_above, to_corner = (np.abs(whole - line) for line in (left, above, corner))
+    paeth = np.where(
+        (to_left <= to_above) & (to_left <= to_corner), left, np.where(to_above <= to_corner, above, corner)
+    )
+    return (np.zeros_like(row), left, above, (left + above) // 2, paeth)[kind]
 
 
 def png(
@@ -59,19 +77,26 @@ def png(
     palette: Any = None,
     transparency: bytes = b"",
     interlaced: bool = False,
+    filters: Sequence[int] = (0,),
+    level: int = 6,
+    strategy: int = zlib.Z_DEFAULT_STRATEGY,
+    pieces: int = 1,
 ) -> bytes:
-    """A PNG file of samples as they are."""
+    """A PNG file of samples as they are, its rows filtered in turn, its stream in one or more chunks."""
     height, width = samples.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     passes = _PASSES if interlaced else [(0, 0, 1, 1)]
     parts = [samples[y::dy, x::dx] for x, y, dx, dy in passes]
-    rows = b"".join(_rows(part, depth) for part in parts if part.size)
+    rows = b"".join(_rows(part, depth, filters) for part in parts if part.size)
+    compressor = zlib.compressobj(level, strategy=strategy)
+    stream = compressor.compress(rows) + compressor.flush()
+    cuts = [len(stream) * piece // pieces for piece in range(pieces + 1)]
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
         + (chunk(b"PLTE", np.asarray(palette, np.uint8).tobytes()) if palette is not None else b"")
         + (chunk(b"tRNS", transparency) if transparency else b"")
-        + chunk(b"IDAT", zlib.compress(rows))
+        + b"".join(chunk(b"IDAT", stream[start:end]) for start, end in pairwise(cuts))
         + chunk(b"IEND", b"")
     )
 
