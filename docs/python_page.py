@@ -15,7 +15,7 @@ import masksdb
 WIDTH = 100
 
 CHAPTERS = {
-    "Open a database": ("connect", "Database"),
+    "Open a database": ("connect", "Database", "doctor"),
     "What calls return": (
         "IngestReport",
         "LossReport",
@@ -25,6 +25,8 @@ CHAPTERS = {
         "VersionChanges",
         "SplitReport",
         "FrameArrays",
+        "Diagnosis",
+        "Problem",
     ),
     "Functions on a connection of your own": ("register", "MaskReads", "Settings", "to_numpy"),
     "The names of ClearML": (

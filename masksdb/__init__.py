@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from masksdb.clearml.views.definition import IterationOrder, MappingRule, ViewQuery
     from masksdb.database import Database, connect
     from masksdb.errors import (
+        DatabaseDamagedError,
         DatabaseLockedError,
+        DiskFullError,
         IngestError,
         LossRefusedError,
         MaskDecodeError,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from masksdb.pixels.read import MaskLike, to_numpy
     from masksdb.pixels.settings import Settings
     from masksdb.store.changes import VersionChanges
+    from masksdb.store.doctor import Diagnosis, Problem, doctor
     from masksdb.training.arrays import FrameArrays
     from masksdb.training.splits import SplitReport
     from masksdb.training.torch_frames import TorchFrames as TorchFrames
@@ -70,9 +73,12 @@ __all__ = [
     "CheckReport",
     "DataView",
     "Database",
+    "DatabaseDamagedError",
     "DatabaseLockedError",
     "Dataset",
     "DatasetVersion",
+    "Diagnosis",
+    "DiskFullError",
     "Evaluation",
     "FrameArrays",
     "FrameGroup",
@@ -88,6 +94,7 @@ __all__ = [
     "MaskReads",
     "MasksDBError",
     "NotFoundError",
+    "Problem",
     "QueryError",
     "SchemaVersionError",
     "Settings",
@@ -99,6 +106,7 @@ __all__ = [
     "VersionPublishedError",
     "ViewQuery",
     "connect",
+    "doctor",
     "register",
     "set_default",
     "to_numpy",
@@ -112,6 +120,7 @@ _HOMES = {
     "Database": "database",
     "Dataset": "clearml.dataset",
     "DatasetVersion": "clearml.version",
+    "Diagnosis": "store.doctor",
     "Evaluation": "analysis.scores",
     "FrameArrays": "training.arrays",
     "FrameGroup": "clearml.frame_group",
@@ -122,6 +131,7 @@ _HOMES = {
     "MappingRule": "clearml.views.definition",
     "MaskLike": "pixels.read",
     "MaskReads": "pixels.mask_reads",
+    "Problem": "store.doctor",
     "Settings": "pixels.settings",
     "SingleFrame": "clearml.single_frame",
     "SplitReport": "training.splits",
@@ -129,6 +139,7 @@ _HOMES = {
     "VersionChanges": "store.changes",
     "ViewQuery": "clearml.views.definition",
     "connect": "database",
+    "doctor": "store.doctor",
     "register": "pixels.functions.registration",
     "set_default": "clearml.default_database",
     "to_numpy": "pixels.read",

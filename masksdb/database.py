@@ -113,6 +113,27 @@ class Database:
             self._closed = True
             self._engine.close()
 
+    def backup(self, out: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a copy of the database, as it is now, while others read and write.
+
+        Args:
+            out: the new file, which is there as a whole or not at all.
+            overwrite: replace a file that is there.
+
+        Raises:
+            MasksDBError: there is a file and not ``overwrite``, or it cannot be written.
+
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> with connect(":memory:") as db:
+        ...     db.backup(f"{folder.name}/copy.duckdb")
+        >>> connect(f"{folder.name}/copy.duckdb", read_only=True).close()
+        """
+        from masksdb.store.backup import backup
+
+        with self._engine.reading() as cursor:
+            backup(cursor, out, overwrite=overwrite)
+
     def sql(self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> duckdb.DuckDBPyRelation:
         """The result of a query, as a DuckDB relation.
 

@@ -9,6 +9,8 @@
     ├── SchemaVersionError      a file from another version of masksdb
     ├── UnsupportedFormatError  a format, or a use of it, that masksdb does not know
     ├── DatabaseLockedError     the file is open for writing elsewhere
+    ├── DatabaseDamagedError    the file or its write-ahead log is not as DuckDB wrote it
+    ├── DiskFullError           there is no room to write
     ├── QueryError              SQL that DuckDB refuses
     └── LossRefusedError        an export that would lose something and was asked to refuse it
 
@@ -112,6 +114,27 @@ class UnsupportedFormatError(MasksDBError):
 
 class DatabaseLockedError(MasksDBError):
     """The database file is open for writing in another process."""
+
+
+class DatabaseDamagedError(MasksDBError):
+    """A database file, or its write-ahead log, that is not as DuckDB wrote it.
+
+    Attributes:
+        path: the database file.
+        file: the damaged file: that, or its log.
+        reason: what was found in it.
+    """
+
+    def __init__(self, path: str, file: str, reason: str) -> None:
+        self.path = path
+        self.file = file
+        self.reason = reason
+        what = "" if file == path else f"the write-ahead log of {path} is "
+        super().__init__(f"{file}: {what}damaged: {reason}; 'masksdb doctor {path}' finds out what can be saved")
+
+
+class DiskFullError(MasksDBError):
+    """There is no room on the disk, or under a limit of the system, for what has to be written."""
 
 
 class QueryError(MasksDBError):

@@ -12,7 +12,9 @@ import click
 
 import masksdb
 from masksdb.cli.analyze import analyze
+from masksdb.cli.backup import backup
 from masksdb.cli.check import check
+from masksdb.cli.doctor import doctor
 from masksdb.cli.evaluate import evaluate
 from masksdb.cli.export import export
 from masksdb.cli.formats import formats
@@ -68,6 +70,8 @@ for command in (
     formats,
     evaluate,
     split,
+    backup,
+    doctor,
 ):
     cli.add_command(command)
 

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 
 import duckdb
 
-from masksdb.errors import DatabaseLockedError, MasksDBError, QueryError, SchemaVersionError
+from masksdb.errors import (
+    DatabaseDamagedError,
+    DatabaseLockedError,
+    DiskFullError,
+    MasksDBError,
+    QueryError,
+    SchemaVersionError,
+)
+
+_IS_FULL = re.compile(
+    "No space left on device|File too large|[Dd]isk quota|max_temp_directory_size|Could not write all bytes"
+)
 
 
 def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None) -> MasksDBError:
@@ -26,6 +38,11 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
         return MasksDBError(own[1])
     head = re.split(r"\n\s*\n|\nLINE |\nPossible solutions:", text)[0]
     sentence = re.sub(r"^[A-Z][\w ]*? Error: ", "", " ".join(head.split()))
+    damaged = _damaged(text, sentence, path)
+    if damaged is not None:
+        return damaged
+    if _IS_FULL.search(text):
+        return DiskFullError(f"{path}: {_room(path)}; free some room and do it again: {sentence}")
     if "Could not set lock" in text:
         owner = re.search(r"PID (\d+)", text)
         who = f"process {owner[1]}" if owner else "another process"
@@ -52,3 +69,23 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
     if isinstance(error, duckdb.OutOfMemoryException):
         return MasksDBError(f"{path}: not enough memory for this query; {sentence}")
     return QueryError(f"SQL: {sentence}")
+
+
+def _damaged(text: str, sentence: str, path: str) -> DatabaseDamagedError | None:
+    """The error of a file whose content does not match its checksums or is cut off."""
+    log = re.search(r'replaying WAL file "(.*?)": (.*)', sentence)
+    if log and "Corrupt database file" not in text:
+        return DatabaseDamagedError(path, log[1], log[2])
+    if re.search(r"Corrupt(?:ed)? database|[Cc]hecksum|Could not read enough bytes|reached the end of the file", text):
+        return DatabaseDamagedError(path, path, log[2] if log else sentence)
+    return None
+
+
+def _room(path: str) -> str:
+    """How much room there is on the disk of a file."""
+    folder = os.path.dirname(os.path.realpath(path))
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return "the disk is full"
+    return f"the disk is full, or a file reached the largest size that is allowed ({free / 1e6:,.0f} MB are free)"

@@ -25,7 +25,7 @@ from masksdb.store.files import is_database
 from masksdb.store.migrations import check_schema, migrate, temporary_objects
 from masksdb.store.sql import in_transaction
 
-_SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
+SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
 """Files that a killed process may have left beside a database."""
 
 _engines: dict[str, Engine] = {}
@@ -134,7 +134,7 @@ class Engine:
 
     def remove_spill(self) -> None:
         """Remove files that a killed process left in the spill folder."""
-        for pattern in _SPILL_PATTERNS:
+        for pattern in SPILL_PATTERNS:
             for path in self.spill_folder.glob(pattern):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
@@ -225,6 +225,7 @@ def open_engine(
         engine = _engines.get(name)
         if engine is None:
             _check_path(name, must_exist=read_only or not create)
+            _check_content(name)
             engine = _engines[name] = Engine(name, read_only=read_only, create=create, decode_errors=decode_errors)
         elif engine.read_only != read_only:
             mode = "read-only" if engine.read_only else "for writing"
@@ -238,6 +239,18 @@ def open_engine(
         return engine
 
 
+def find_file(path: str | os.PathLike[str]) -> str:
+    """The real path of a file that exists.
+
+    Raises:
+        NotFoundError: it or its folder does not exist.
+        MasksDBError: it is a folder.
+    """
+    real = os.path.realpath(path)
+    _check_path(real, must_exist=True)
+    return real
+
+
 def _check_path(path: str, *, must_exist: bool) -> None:
     if os.path.isdir(path):
         raise MasksDBError(f"{path}: a folder, where a database file was expected; give the path of the file")
@@ -245,6 +258,9 @@ def _check_path(path: str, *, must_exist: bool) -> None:
         raise NotFoundError(f"{path}: its folder does not exist; create it first")
     if must_exist and not os.path.exists(path):
         raise NotFoundError(f"{path}: no such database file; 'masksdb ingest' makes one")
+
+
+def _check_content(path: str) -> None:
     if os.path.exists(path) and os.path.getsize(path) and not is_database(path):
         raise MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
 

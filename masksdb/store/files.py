@@ -15,13 +15,14 @@ _DUCKDB_MAGIC = b"DUCK"
 
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[str]:
+def replacing(path: str, *, databases: bool = False) -> Iterator[str]:
     """The path of a new file, which replaces ``path`` when the block ends; on an error ``path`` stays as it was.
 
     A link is followed, and the file keeps its mode. A pipe or a device is written to directly.
 
     Raises:
-        MasksDBError: the file cannot be written, or is a DuckDB database, which only DuckDB should write.
+        MasksDBError: the file cannot be written, or is a DuckDB database and not ``databases``: only a copy of a
+            database should take the place of one.
     """
     target = os.path.realpath(path)
     try:
@@ -30,7 +31,7 @@ def replacing(path: str) -> Iterator[str]:
         if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
             yield path
             return
-        if is_database(target):
+        if not databases and is_database(target):
             raise MasksDBError(f"{path}: a DuckDB database; write to another file")
         partial = f"{target}.{secrets.token_hex(4)}.partial"
         try:

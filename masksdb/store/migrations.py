@@ -46,12 +46,17 @@ def put_finding_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 def temporary_objects(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Statements that give one connection the macros and missing views of now, for a read-only file without them."""
-    if _record("views", _persisted()) in _applied(connection):
+    if is_current(connection):
         return []
     known = {name for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()}
     newer = [name for name in names("views") if name.rpartition("/")[2] not in known]
     made = [*names("macros"), *newer]
     return [statement(name).replace("CREATE OR REPLACE", "CREATE OR REPLACE TEMP") for name in made]
+
+
+def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the views and macros of a file are recorded as those of this masksdb."""
+    return _record("views", _persisted()) in _applied(connection)
 
 
 def _persisted() -> list[str]:

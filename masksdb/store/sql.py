@@ -48,6 +48,24 @@ class Values:
         return f"${name}"
 
 
+def identifier(name: str) -> str:
+    """A name as SQL text.
+
+    >>> identifier('a "b" c')
+    '"a ""b"" c"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL text, where DuckDB binds no values.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
 @cache
 def statement(name: str) -> str:
     """The SQL text of ``sql/<name>.sql``.
