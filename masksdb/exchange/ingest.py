@@ -16,7 +16,7 @@ from typing import Any, get_args
 import duckdb
 
 from masksdb.errors import IngestError, MasksDBError, UnsupportedFormatError, UsageError
-from masksdb.exchange.json_frames import describe, why_not_a_frame
+from masksdb.exchange.json_text import describe, why_not_a_frame
 from masksdb.exchange.staging import MEMORY_LIMIT, OnError, Refused, Source, Staged, Staging, run
 from masksdb.formats.registry import AUTO, FORMATS
 from masksdb.store import versions

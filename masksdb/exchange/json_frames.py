@@ -11,19 +11,19 @@ import codecs
 import contextlib
 import glob
 import gzip
-import io
 import json
 import os
 import re
-import shutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from masksdb.errors import IngestError
+from masksdb.exchange.json_text import CONTAINER_LIMIT, WHITE, record_limit, shape_of_objects, too_long
+from masksdb.pixels.settings import environment_number
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,19 +36,12 @@ SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 COMPRESSIONS = ("", ".gz", ".zst")
 
-RECORD_LIMIT = 64 << 20
-"""Bytes of the largest frame that is read."""
-
-CONTAINER_LIMIT = 256 << 20
-"""Bytes of the largest JSON object that is read from a file that is neither JSON lines nor an array."""
+UNPACKED_LIMIT, UNPACKED_RATIO = 256 << 20, 200
+"""Bytes that a compressed file may unpack to, or so many times its own if that is more, where
+``MASKSDB_UNPACKED_LIMIT`` is not set."""
 
 ARROW_BATCH, ARROW_BATCH_CHARACTERS = 2048, 1 << 21
 """The most frames from Python, and characters of their text, in one Arrow batch: DuckDB copies a batch many times."""
-
-NO_FRAMES = '{"no frames": null}'
-"""The record for an object without an array ``frames``, or with the keys of a frame beside it, among containers."""
-
-_WHITE = b" \t\r\n"
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
@@ -87,7 +80,7 @@ def recognise(path: Path) -> str | None:
         files = sorted(file for file in path.iterdir() if file.name.lower().endswith(SUFFIXES) and file.is_file())
         return next((file.name for file in files if not file.name.endswith(".json") or recognise(file)), None)
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        head = file.read(1 << 16).lstrip(b"\xef\xbb\xbf" + _WHITE)
+        head = file.read(1 << 16).lstrip(b"\xef\xbb\xbf" + WHITE)
         if head.startswith((_GZIP, _ZSTD)):
             return "compressed"
         if head[:1] in (b"[", b"{") and re.search(rb'"(sources|rois)"\s*:|"frames"\s*:\s*\[\s*\{', head):
@@ -128,7 +121,7 @@ def open_input(path: str, media_root: str | None, spool: str) -> Input:
     try:
         read_path = _plain_file(path, spool)
         shape = sniff(read_path, path)
-    except (OSError, EOFError, zlib.error, RecursionError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise IngestError(f"cannot be read: {' '.join(reason.split())}", path) from None
     root = folder if media_root is None else media_root
@@ -148,13 +141,13 @@ def _plain_file(path: str, spool: str) -> str:
         magic = file.read(4)
     if magic.startswith(_GZIP):
         with gzip.open(read_path, "rb") as unpacked:
-            return _copy(unpacked, spool)
+            return _copy(unpacked, spool, _unpacked_limit(read_path))
     if magic == _ZSTD:
         # Importing pyarrow takes longer than reading most files, so only zstd imports it.
         import pyarrow as pa
 
         with pa.input_stream(read_path, compression="zstd") as unpacked:
-            return _copy(unpacked, spool)
+            return _copy(unpacked, spool, _unpacked_limit(read_path))
     if magic and path.lower().endswith(COMPRESSIONS[1:]):
         raise IngestError("cannot be read: not compressed as its name says", path)
     if re.search("[\ud800-\udfff]", read_path):
@@ -164,10 +157,28 @@ def _plain_file(path: str, spool: str) -> str:
     return read_path
 
 
-def _copy(stream: Any, spool: str) -> str:
-    copy = os.path.join(spool, f"{len(os.listdir(spool))}.json")
+def _unpacked_limit(path: str) -> int:
+    """Bytes that a compressed file may unpack to: a small file may be made to fill any disk."""
+    usual = max(UNPACKED_LIMIT, UNPACKED_RATIO * os.path.getsize(path))
+    return environment_number("MASKSDB_UNPACKED_LIMIT", usual)
+
+
+def spool_file(spool: str) -> str:
+    """The name of a new file in the folder for copies."""
+    return os.path.join(spool, f"{len(os.listdir(spool))}.json")
+
+
+def _copy(stream: Any, spool: str, limit: int | None = None) -> str:
+    copy = spool_file(spool)
+    size = 0
     with open(copy, "wb") as out:
-        shutil.copyfileobj(stream, out, 1 << 20)
+        while part := stream.read(1 << 20):
+            size += len(part)
+            if limit is not None and size > limit:
+                os.remove(copy)
+                advice = "MASKSDB_UNPACKED_LIMIT raises the limit, or unpack the file yourself"
+                raise ValueError(f"it unpacks to more than {limit:,} bytes; {advice}")
+            out.write(part)
     return copy
 
 
@@ -179,54 +190,12 @@ def sniff(path: str, name: str) -> Shape:
     """
     with open(path, "rb") as file:
         head = _head(file, name)
-        if head.startswith(b"["):
-            return "array"
-        if not head.startswith(b"{"):
-            kind = "text" if _is_text(head) else "binary data"
-            raise IngestError(f"not JSON but {kind}: it begins with {head[:12]!r}; expected '{{' or '['", name)
-        if re.match(rb'\{\s*"frames"\s*:\s*\[', head):
-            return "container"
-        return _object_shape(head, file)
-
-
-def _object_shape(head: bytes, file: IO[bytes]) -> Shape:
-    begun, newline, rest = head.partition(b"\n")
-    first = bytearray(begun)
-    while not newline and len(first) < CONTAINER_LIMIT and (more := file.read(1 << 20)):
-        part, newline, rest = more.partition(b"\n")
-        first += part
-    while newline and not rest.strip(_WHITE) and (more := file.read(1 << 16)):
-        rest = more
-    following = rest.strip(_WHITE)
-    if not following:
-        return "container" if _is_container(first.decode(errors="replace")) else "lines"
-    # The first line of JSON lines ends with a brace even when it is broken; a pretty-printed object goes on.
-    if first.rstrip(_WHITE).endswith(b"}") or following.startswith(b"{"):
-        return "lines"
-    whole = first + newline + rest + file.read(CONTAINER_LIMIT)
-    return "container" if _is_container(whole.decode(errors="replace")) else "objects"
-
-
-def _is_container(text: str) -> bool:
-    """Whether a JSON object is ``{"frames": [...]}`` and not itself a frame, read no further than that key.
-
-    >>> _is_container('{"version": 1, "frames": [{}]}'), _is_container('{"sources": [], "frames": [{}]}')
-    (True, False)
-    """
-    decoder = json.JSONDecoder()
-    member = re.compile(r'[\s{,]*("(?:[^"\\]|\\.)*")\s*:\s*')
-    position = 0
-    while match := member.match(text, position):
-        key = match[1]
-        if key in ('"sources"', '"rois"'):
-            return False
-        if key == '"frames"':
-            return text.startswith("[", match.end())
-        try:
-            _, position = decoder.raw_decode(text, match.end())
-        except ValueError:
-            return False
-    return False
+    if head.startswith(b"["):
+        return "array"
+    if not head.startswith(b"{"):
+        kind = "text" if _is_text(head) else "binary data"
+        raise IngestError(f"not JSON but {kind}: it begins with {head[:12]!r}; expected '{{' or '['", name)
+    return shape_of_objects(path)
 
 
 def _is_text(head: bytes) -> bool:
@@ -234,18 +203,19 @@ def _is_text(head: bytes) -> bool:
 
 
 def _head(file: IO[bytes], name: str) -> bytes:
-    head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip(_WHITE)
+    head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip(WHITE)
     while not head and (more := file.read(1 << 16)):
-        head = more.lstrip(_WHITE)
+        head = more.lstrip(WHITE)
     if not head:
         raise IngestError("empty; expected JSON frames", name)
     return head
 
 
-def object_size(files: list[Input]) -> int:
+def object_size(files: list[Input], limit: int) -> int:
     """Bytes that the largest record of these files may have, as few as possible: DuckDB reserves them many times."""
-    if files[0].shape not in ("objects", "container"):
-        return RECORD_LIMIT
+    if files[0].shape != "container":
+        # A line has its end beside it.
+        return max(limit, 1 << 20) + 2
     largest = max(os.path.getsize(file.read_path) for file in files)
     return min(CONTAINER_LIMIT, max(1 << 20, largest + 1))
 
@@ -257,95 +227,6 @@ def glob_escape(path: str) -> str:
     'a[[]1].json'
     """
     return re.sub(r"([*?\[])", r"[\1]", path)
-
-
-def why_not_a_frame(text: str) -> str:
-    """The reason why the text of a record is not a frame, for an error message."""
-    if text == NO_FRAMES:
-        return "an object without an array 'frames', or with 'sources' or 'rois' beside it; expected the array alone"
-    if "\0" in text:
-        return "a NUL byte, or bytes that are not UTF-8, in the text; expected JSON, which has neither"
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        cut = "; the record is cut off" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
-        return f"not valid JSON: {error.msg.removesuffix(' at')} at column {error.colno}{cut}"
-    except (ValueError, RecursionError) as error:
-        return f"not valid JSON: {error}"
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        return f"the lone surrogate \\u{ord(error.object[error.start]):04x} in a string, which is not Unicode"
-    if not isinstance(value, dict):
-        return f"{describe(text)}, where a frame (a JSON object) was expected"
-    keys = ", ".join(repr(key) for key in list(value)[:4]) or "no keys"
-    return f"an object with {keys}, which is not a frame; expected 'id', 'sources', 'rois', 'meta' or 'timestamp'"
-
-
-def describe(text: str) -> str:
-    """A JSON text in the words of an error message.
-
-    >>> describe('"33"'), describe("[1,2]")
-    ('the string "33"', 'the array [1,2]')
-    """
-    kinds = {'"': "the string ", "[": "the array ", "{": "the object ", "t": "", "f": "", "n": ""}
-    short = text if len(text) <= 60 else text[:57] + "..."
-    return kinds.get(text[:1], "the number ") + short
-
-
-def broken_place(path: str) -> tuple[int, int, str]:
-    """Where the JSON of a file of arrays or objects breaks: the record from 0, the line from 1, and the reason."""
-    with open(path, "rb") as file:
-        content = file.read(CONTAINER_LIMIT)
-    text = content.decode(errors="replace").removeprefix("\ufeff")
-    start = re.match(r'\s*\{\s*"frames"\s*:\s*\[|\s*\[', text)
-    gap = re.compile(r"[\s,]*")
-    position = start.end() if start else 0
-    record = 0
-    try:
-        while (begin := cast("re.Match[str]", gap.match(text, position)).end()) < len(text) and text[begin] not in "]}":
-            _, position = json.JSONDecoder().raw_decode(text, begin)
-            reason = why_not_a_frame(text[begin:position])
-            if "surrogate" in reason or "NUL" in reason:
-                return record, text.count("\n", 0, begin) + 1, reason
-            if "\ufffd" in text[begin:position] and _is_not_utf8(content):
-                return record, text.count("\n", 0, begin) + 1, "bytes that are not UTF-8"
-            record += 1
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        cut = "; the file is cut off" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
-        return record, error.lineno, f"not valid JSON: {error.msg.removesuffix(' at')}{cut}"
-    except RecursionError:
-        return record, text.count("\n", 0, begin) + 1, "nested too deeply"
-    return record, 1, "not valid JSON"
-
-
-def _is_not_utf8(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
-def ends_as_array(path: str) -> bool:
-    """Whether the last character of a file is ``]``: DuckDB accepts an array that was cut off after a comma."""
-    last = b""
-    with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - (1 << 16)))
-        while more := file.read(1 << 20):
-            last = more.rstrip(_WHITE) or last
-    return last.endswith(b"]")
-
-
-def without_invalid_utf8(path: str, copy: str) -> None:
-    """Copy a file with a NUL, which JSON never contains, in place of each byte that is not UTF-8."""
-    codecs.register_error("masksdb_nul", lambda error: ("\0", error.end))  # type: ignore[attr-defined]  # all have it
-    with (
-        io.TextIOWrapper(open(path, "rb"), "utf-8", "masksdb_nul", newline="") as text,
-        open(copy, "w", encoding="utf-8", newline="") as out,
-    ):
-        shutil.copyfileobj(text, out, 1 << 20)
 
 
 class JsonStream:
@@ -366,37 +247,57 @@ class JsonStream:
         self._frames, self._path = frames, path
         self._first_record = first_record
         self._skip = skip
+        self._limit = record_limit()
+        self._large: str | None = None
 
-    def batches(self) -> pa.RecordBatchReader:
-        """The stream: one column ``record``."""
+    def parts(self) -> Iterator[pa.RecordBatchReader | pa.Table]:
+        """The frames in turn, as streams with the column ``record``, and each large one as a table of its own.
+
+        A table can be read again where memory was not enough, a stream cannot.
+        """
         import pyarrow as pa
 
         schema = pa.schema([("record", pa.string())])
+        texts = self._texts()
+        is_first = True
+        while self._large is not None or is_first:
+            is_first = False
+            if self._large is not None:
+                yield pa.table({"record": [self._large]}, schema=schema)
+                self._large = None
+            yield pa.RecordBatchReader.from_batches(schema, self._batches(texts, schema))
 
-        def generate() -> Iterator[pa.RecordBatch]:
-            chunk: list[str] = []
-            size = 0
-            for text in self._texts():
-                chunk.append(text)
-                size += len(text)
-                if len(chunk) == ARROW_BATCH or size > ARROW_BATCH_CHARACTERS:
-                    yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
-                    chunk, size = [], 0
-            yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
+    def _batches(self, texts: Iterator[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The next texts, up to a large one."""
+        import pyarrow as pa
 
-        return pa.RecordBatchReader.from_batches(schema, generate())
+        chunk: list[str] = []
+        size = 0
+        for text in texts:
+            if len(text) > ARROW_BATCH_CHARACTERS:
+                self._large = text
+                break
+            chunk.append(text)
+            size += len(text)
+            if len(chunk) == ARROW_BATCH or size > ARROW_BATCH_CHARACTERS:
+                yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
+                chunk, size = [], 0
+        yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
 
     def _texts(self) -> Iterator[str]:
         for record, frame in enumerate(self._iterated(), self._first_record):
+            text = reason = ""
             try:
                 text = json.dumps(frame, ensure_ascii=False, allow_nan=False)
-                text.encode()
+                size = len(text.encode())
+                reason = too_long(size, self._limit) if size > self._limit else ""
             except (TypeError, ValueError, RecursionError) as error:
-                self.failures.append(IngestError(f"not JSON: {error}", self._path, record=record))
+                reason = f"not JSON: {error}"
+            if reason:
+                self.failures.append(IngestError(reason, self._path, record=record))
                 if not self._skip:
-                    raise
-                text = ""
-            yield text
+                    raise self.failures[-1]
+            yield "" if reason else text
 
     def _iterated(self) -> Iterator[Any]:
         # DuckDB replaces every exception behind an Arrow stream by an error of its own.

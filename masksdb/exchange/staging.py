@@ -17,15 +17,24 @@ from masksdb.exchange.json_frames import (
     Input,
     JsonStream,
     Shape,
-    broken_place,
-    ends_as_array,
     find_files,
     glob_escape,
     object_size,
     open_input,
-    without_invalid_utf8,
+    spool_file,
 )
 from masksdb.exchange.json_frames import recognise as recognise_frames
+from masksdb.exchange.json_text import (
+    CONTAINER_LIMIT,
+    broken_place,
+    ends_as_array,
+    long_lines,
+    long_record,
+    record_limit,
+    too_long,
+    without_invalid_utf8,
+    without_lines,
+)
 from masksdb.formats.registry import AUTO, FRAMES, Recognised, read_frames, recognise
 from masksdb.pixels.settings import Settings
 from masksdb.store.sql import statement
@@ -122,6 +131,7 @@ class Staging:
         refused: the records and files refused so far.
         mask_labels: the entries that the layouts declare for pixel values, by mask id.
         notes: for a person to read.
+        record_limit: bytes of the largest frame that is read.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -134,6 +144,7 @@ class Staging:
     refused: list[Refused] = dataclasses.field(default_factory=list)
     mask_labels: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
+    record_limit: int = dataclasses.field(default_factory=record_limit)
 
     def with_memory(self, work: Callable[[], Result], limit: int = MEMORY_LIMIT) -> Result:
         """The result of ``work`` under a memory limit; where that is not enough, it is done again with all memory."""
@@ -223,8 +234,23 @@ class Staging:
             except IngestError as error:
                 self._refuse_file(Input(path, os.path.abspath(path), "unread", media_root or ""), error)
                 continue
+            if file.shape == "lines":
+                file = self._without_long_lines(file)
             self.inputs[file.read_path] = file
             yield file
+
+    def _without_long_lines(self, file: Input) -> Input:
+        """A file whose lines DuckDB can read: of those that are too long it reads a part, or loses all."""
+        lines = long_lines(file.read_path, self.record_limit)
+        errors = [IngestError(too_long(line.size, self.record_limit), file.path, line=line.number) for line in lines]
+        if not lines:
+            return file
+        if self.on_error == "stop":
+            raise errors[0]
+        copy = spool_file(self.spool)
+        without_lines(file.read_path, lines, copy)
+        self.refused += [Refused(copy, error, None) for error in errors]
+        return dataclasses.replace(file, read_path=copy)
 
     def _stage_group(self, files: list[Input]) -> None:
         for file in list(files):
@@ -247,14 +273,17 @@ class Staging:
                 files.remove(broken)
 
     def _stage_readable(self, files: list[Input]) -> None:
-        size = object_size(files)
+        size = object_size(files, self.record_limit)
         paths = [glob_escape(file.read_path) for file in files]
         # DuckDB buffers a whole object of JSON that is not in lines several times over.
         limit = MEMORY_LIMIT if files[0].shape == "lines" else max(MEMORY_LIMIT, 8 * size)
-        self.with_memory(lambda: run(self.cursor, "stage_records", paths=paths, object_size=size), limit)
+        self.with_memory(lambda: self._stage_records(paths, size), limit)
+
+    def _stage_records(self, paths: Sequence[str], object_size: int = 0) -> None:
+        run(self.cursor, "stage_records", paths=paths, object_size=object_size, record_limit=self.record_limit)
 
     def _without_invalid_utf8(self, file: Input) -> Input:
-        copy = os.path.join(self.spool, f"{len(os.listdir(self.spool))}.json")
+        copy = spool_file(self.spool)
         without_invalid_utf8(file.read_path, copy)
         del self.inputs[file.read_path]
         self.inputs[copy] = dataclasses.replace(file, read_path=copy)
@@ -280,10 +309,16 @@ class Staging:
         self._stage_stream(key, stream, frames)
 
     def _stage_stream(self, key: str, stream: JsonStream | None, table: Any = None) -> None:
-        self.cursor.register("memory_records", stream.batches() if stream else table)
+        import pyarrow as pa
+
         try:
-            run(self.cursor, f"records_{self.inputs[key].shape}")
-            run(self.cursor, "stage_records", paths=[key], object_size=0)
+            for records in stream.parts() if stream else (table,):
+                self.cursor.register("memory_records", records)
+                run(self.cursor, f"records_{self.inputs[key].shape}")
+                if isinstance(records, pa.Table):
+                    self.with_memory(lambda: self._stage_records([key]))
+                else:
+                    self._stage_records([key])
         except duckdb.Error:
             if stream and stream.raised:
                 raise stream.raised from None
@@ -314,12 +349,12 @@ def _reading_error(error: duckdb.Error, file: Input) -> IngestError | None:
     line = int(match[1]) if match else None
     if "Invalid unicode" in text or "not valid UTF8" in text:
         return IngestError("not UTF-8 text", file.path, line=line)
-    if "aximum line size" in text or "max_line_size" in text:
-        return IngestError("a line of more than 64 MB; expected one frame a line", file.path, line=line)
-    if "maximum_object_size" in text:
-        limit = "64 MB" if file.shape == "array" else "256 MB"
-        advice = "pass the array of frames itself, or JSON lines"
-        return IngestError(f"a JSON object of more than {limit}; {advice}", file.path)
+    if "maximum_object_size" in text and file.shape == "container":
+        reason = f"a JSON object of more than {CONTAINER_LIMIT:,} bytes"
+        return IngestError(f"{reason}; expected the array of frames itself, or JSON lines", file.path)
+    if "maximum_object_size" in text and (place := long_record(file.read_path, record_limit())):
+        record, line, size = place
+        return IngestError(f"{too_long(size, record_limit())} (line {line})", file.path, record=record)
     if "recursion depth" in text:
         return IngestError("nested deeper than 128 levels", file.path)
     if "duplicate" in text.lower() and "auto_detect" in text:

@@ -256,7 +256,10 @@ def test_an_object_over_256_mb_is_refused_with_advice(db_path: str, tmp_path: Pa
         file.write('{"frames": [{"id": "a", "meta": "')
         file.write(" " * (257 << 20))
         file.write('"}]}')
-    with masksdb.connect(db_path) as db, pytest.raises(masksdb.IngestError, match="pass the array of frames itself"):
+    with (
+        masksdb.connect(db_path) as db,
+        pytest.raises(masksdb.IngestError, match="expected the array of frames itself"),
+    ):
         db.ingest(path, dataset="d")
 
 

@@ -59,7 +59,7 @@ class _Split(NamedTuple):
 
 def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
-    yaml = next((file for file in ([path] if path.is_file() else _yaml_files(path)) if _is_dataset(file)), None)
+    yaml = next((file for file in _yaml_files(path) if _is_dataset(file)), None)
     if yaml or path.is_file():
         return f"{yaml.name}, a YAML with names and train" if yaml else None
     texts = islice((text for split in _usual_splits(path) for text in split.labels.rglob(_TEXTS)), _FILES_CHECKED)
@@ -67,7 +67,8 @@ def recognise(path: Path) -> str | None:
 
 
 def _yaml_files(path: Path) -> list[Path]:
-    return sorted(file for file in path.glob("*") if file.suffix.lower() in (".yaml", ".yml"))
+    files = [path] if path.is_file() else path.glob("*")
+    return sorted(file for file in files if file.suffix.lower() in (".yaml", ".yml"))
 
 
 def _is_dataset(path: Path) -> bool:

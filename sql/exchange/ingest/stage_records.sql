@@ -1,18 +1,21 @@
 -- Insert one row per record that the macro input_records reads from $paths, in the order of the files. $object_size is the
--- largest size of a record in bytes.
+-- size in bytes that DuckDB's reader has room for; a record of more than $record_limit bytes is not parsed, and so is broken.
 INSERT INTO staged
 WITH parsed AS (
     SELECT
         path,
         record,
         TRY(from_json(
-            record,
+            parsable,
             '{"id": "JSON", "context_id": "JSON", "timestamp": "JSON", "meta": "JSON",
               "sources": ["JSON"], "rois": ["JSON"]}'
         )) AS leaf,
-        TRY(json_keys(record)) AS keys,
-        TRY(md5(json_normalize(record))) AS content_hash
-    FROM input_records($paths, $object_size)
+        TRY(json_keys(parsable)) AS keys,
+        TRY(md5(json_normalize(parsable))) AS content_hash
+    FROM (
+        SELECT *, CASE WHEN strlen(record) <= $record_limit THEN record END AS parsable
+        FROM input_records($paths, $object_size)
+    )
 ),
 typed AS (
     SELECT
