@@ -205,6 +205,11 @@ class Database:
         with_images: bool = False,
         refuse_loss: bool = False,
         polygons: bool = False,
+        split: str | None = None,
+        where: str | None = None,
+        labels: Sequence[str] = (),
+        on_error: OnError = "stop",
+        allow_outside: bool = False,
     ) -> int | LossReport:
         """Write the frames of a version to a file, or in the layout of another tool into a new folder.
 
@@ -217,6 +222,13 @@ class Database:
             with_images: copy the images too.
             refuse_loss: write nothing if anything would be lost.
             polygons: write polygons instead of run lengths (``coco``).
+            split: name of a split of :meth:`split`, whose parts become those of the layout; None means the only one,
+                an empty text means the splits that ``meta.split`` of the frames says.
+            where: SQL over a frame, such as ``frame_meta.city = 'ulm'``; other frames are left out.
+            labels: write only the ROIs that have one of these labels.
+            on_error: ``stop`` writes nothing if a mask or image cannot be read, ``skip`` leaves its frame out and
+                reports it.
+            allow_outside: copy images from any folder, not only from below the media roots.
 
         Returns:
             For ``frames`` the number of frames written (see :func:`masksdb.exchange.export_frames.export`); for another
@@ -224,6 +236,14 @@ class Database:
 
         Raises:
             UsageError: the layout does not take an option.
+            NotFoundError: no such dataset, version, split or label.
+            MasksDBError: masks or images cannot be read, or the files cannot be written.
+
+        >>> with connect(":memory:") as db:
+        ...     frames = [{"id": name, "sources": [], "meta": {"city": name}} for name in ("ulm", "bern")]
+        ...     report = db.ingest(frames, dataset="cities", version="v1")
+        ...     db.export(os.devnull, dataset="cities", where="frame_meta.city = 'ulm'")
+        1
         """
         if format == FRAMES:
             asked: dict[Option, object] = {
@@ -231,9 +251,12 @@ class Database:
                 "with_images": with_images,
                 "refuse_loss": refuse_loss,
                 "polygons": polygons,
+                "split": split,
+                "on_error": on_error == "skip",
+                "allow_outside": allow_outside,
             }
             check_options(format, asked)
-            return export_frames.export(self._engine, out, dataset=dataset, version=version)
+            return export_frames.export(self._engine, out, dataset=dataset, version=version, where=where, labels=labels)
         from masksdb.exchange.export_layout import convert
 
         return convert(
@@ -246,6 +269,11 @@ class Database:
             with_images=with_images,
             refuse_loss=refuse_loss,
             polygons=polygons,
+            split=split,
+            where=where,
+            labels=labels,
+            on_error=on_error,
+            allow_outside=allow_outside,
         )
 
     def get_frame(self, dataset: str, version: str | None, frame_id: str) -> dict[str, Any]:

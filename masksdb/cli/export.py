@@ -18,6 +18,7 @@ from masksdb.store.files import replacing
 
 if TYPE_CHECKING:
     from masksdb.exchange.loss import LossReport
+    from masksdb.exchange.staging import OnError
 
 _COLUMNS = {
     "class": "class",
@@ -51,6 +52,19 @@ _COLUMNS = {
 )
 @click.option("--polygons", is_flag=True, help="With coco, write polygons instead of run lengths.")
 @click.option("--images", is_flag=True, help="Copy the images too.")
+@click.option(
+    "--split", metavar="NAME", help="The split of 'masksdb split' to write; without it the version's only split."
+)
+@click.option("--where", metavar="EXPR", help="Write only frames for which this SQL is true.")
+@click.option("--label", "labels", multiple=True, metavar="NAME", help="Write only ROIs of a label; may be repeated.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="On a mask or image that cannot be read: write nothing, or leave its frame out.",
+)
+@click.option("--allow-outside", is_flag=True, help="With --images, copy images from outside of the media roots too.")
 @click.option("--report", type=click.Path(), metavar="FILE", help="Write a report on every region to this file.")
 @click.option("--refuse-loss", is_flag=True, help="If anything would be lost, write nothing and exit with status 1.")
 def export(
@@ -62,6 +76,11 @@ def export(
     masks: tuple[str, ...],
     images: bool,
     polygons: bool,
+    split: str | None,
+    where: str | None,
+    labels: tuple[str, ...],
+    on_error: OnError,
+    allow_outside: bool,
     report: str | None,
     refuse_loss: bool,
 ) -> None:
@@ -73,6 +92,7 @@ def export(
     \b
     masksdb export cars.duckdb frames.jsonl --dataset cars --version v1
     masksdb export cars.duckdb coco/ --dataset cars --format coco --images
+    masksdb export cars.duckdb ulm.jsonl --dataset cars --where "frame_meta.city = 'ulm'" --label car
     """
     asked: dict[Option, object] = {
         "masks": masks,
@@ -80,6 +100,9 @@ def export(
         "refuse_loss": refuse_loss,
         "report": report,
         "polygons": polygons,
+        "split": split,
+        "on_error": on_error == "skip",
+        "allow_outside": allow_outside,
     }
     try:
         check_options(format_, asked)
@@ -89,7 +112,7 @@ def export(
         _check_report(report, out)
     with masksdb.connect(db, read_only=True) as database:
         if format_ == FRAMES:
-            count = database.export(out, dataset=dataset, version=version)
+            count = database.export(out, dataset=dataset, version=version, where=where, labels=labels)
             click.echo(f"{out}: {count} frames", err=True)
             return
         try:
@@ -102,6 +125,11 @@ def export(
                 with_images=images,
                 refuse_loss=refuse_loss,
                 polygons=polygons,
+                split=split,
+                where=where,
+                labels=labels,
+                on_error=on_error,
+                allow_outside=allow_outside,
             )
         except LossRefusedError as error:
             _report(error.report, report)

@@ -7,10 +7,12 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
 from masksdb.errors import UnsupportedFormatError
+from masksdb.exchange.out_subset import find_subset
+from masksdb.store import versions
 from masksdb.store.engine import Engine
 from masksdb.store.files import replacing
 from masksdb.store.frames import frame_texts
@@ -22,6 +24,8 @@ def export(
     *,
     dataset: str,
     version: str | None = None,
+    where: str | None = None,
+    labels: Sequence[str] = (),
 ) -> int:
     """Write the frames of a version to a file.
 
@@ -31,16 +35,22 @@ def export(
             or ``.zst``; ``-`` is standard output. An existing file is replaced once the new one is complete.
         dataset: name of the dataset.
         version: name of the version; None is the newest draft, else the newest published.
+        where: SQL over a frame; frames for which it is not true are left out.
+        labels: only ROIs that have one of these labels; none means all.
 
     Returns:
         The number of frames written.
 
     Raises:
-        NotFoundError: no such dataset or version.
+        NotFoundError: no such dataset, version or label.
+        QueryError: DuckDB refuses ``where``.
         MasksDBError: the file cannot be written, or is a database.
     """
     path = os.fspath(out)
-    texts = frame_texts(engine, dataset, version)
+    with engine.reading() as cursor:
+        version_id = versions.find_version(cursor, dataset, version).version_id
+        subset = find_subset(cursor, version_id, where=where, labels=labels, with_split=False)
+    texts = frame_texts(engine, version_id, subset.frame_keys, subset.labels)
     # The first frame is fetched before the file is opened, so that an unknown dataset leaves no file behind.
     first = next(texts, None)
     all_texts = itertools.chain([] if first is None else [first], texts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import secrets
 import shutil
@@ -13,6 +15,9 @@ from masksdb.errors import LossRefusedError, MasksDBError, UnsupportedFormatErro
 from masksdb.exchange.ingest import ingest
 from masksdb.exchange.loss import LossReport, add_missing, measure
 from masksdb.exchange.out_frames import OutFrames
+from masksdb.exchange.out_media import OutMedia
+from masksdb.exchange.out_subset import find_subset
+from masksdb.exchange.staging import OnError
 from masksdb.formats.reading import garbage_kept
 from masksdb.formats.registry import AUTO, FORMATS, Writer, check_options, writer
 from masksdb.formats.writing import Writing
@@ -20,6 +25,9 @@ from masksdb.store import versions
 from masksdb.store.engine import Engine
 
 NO_VERSION = -1
+
+NAMED_FILES = 3
+"""The most files that an error names."""
 
 
 def convert(
@@ -33,6 +41,11 @@ def convert(
     with_images: bool = False,
     refuse_loss: bool = False,
     polygons: bool = False,
+    split: str | None = None,
+    where: str | None = None,
+    labels: Sequence[str] = (),
+    on_error: OnError = "stop",
+    allow_outside: bool = False,
 ) -> LossReport:
     """Write a version in a layout, read it again, and say what was lost.
 
@@ -46,11 +59,20 @@ def convert(
         with_images: copy the images too.
         refuse_loss: write nothing where anything would be lost.
         polygons: write polygons where the layout has a choice.
+        split: name of a split that ``masksdb split`` made, whose parts become those of the layout; None means the only
+            one, an empty text means what each frame's ``meta.split`` says.
+        where: SQL over a frame; frames for which it is not true are left out.
+        labels: only ROIs that have one of these labels; none means all.
+        on_error: ``stop`` writes nothing if a mask or image cannot be read, ``skip`` leaves its frame out and reports
+            it.
+        allow_outside: copy images from anywhere, not only from below the media roots.
 
     Returns:
         What became of every region.
 
     Raises:
+        NotFoundError: no such dataset, version, split or label.
+        QueryError: DuckDB refuses ``where``.
         LossRefusedError: something would be lost, and ``refuse_loss``.
         UsageError: the layout does not take an option.
         MasksDBError: there is something in the folder, or it cannot be written.
@@ -68,29 +90,74 @@ def convert(
         raise MasksDBError(f"{out}: already there, and exports overwrite nothing; name a new folder")
     with engine.reading() as cursor:
         version_id = versions.find_version(cursor, dataset, version).version_id
-    source = OutFrames(engine, version_id, masks)
+        subset = find_subset(cursor, version_id, where=where, labels=labels, split=split)
+        query = "SELECT DISTINCT media_root FROM dataset_frames WHERE version_id = ? AND media_root IS NOT NULL"
+        roots = [root for (root,) in cursor.execute(query, [version_id]).fetchall()]
+    module = writer(format)
+    media = OutMedia(engine.settings, roots, allow_outside)
+    source = OutFrames(
+        engine, version_id, masks, subset, media if with_images else None, getattr(module, "COPIES_MASKS", False)
+    )
     source.check()
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
+    made = [folder for folder in partial.parents if not folder.exists()]
     try:
         partial.mkdir(parents=True)
         writing = Writing(
-            partial, source.classes(), engine.settings, with_images, polygons, lambda: iter(source), source.rows
+            partial,
+            source.classes(),
+            engine.settings,
+            with_images,
+            polygons,
+            lambda: iter(source),
+            source.rows,
+            media.path,
+            subset.split,
+            notes=list(subset.notes),
         )
-        report = LossReport(os.fspath(out), format, notes=writing.notes)
+        report = LossReport(
+            os.fspath(out), format, notes=writing.notes, unreadable=source.unreadable, renamed=source.renamed
+        )
         with garbage_kept():
-            module = writer(format)
             module.write(writing)
+            if source.unreadable and on_error == "stop":
+                raise MasksDBError(
+                    f"{out}: {_unreadable(source)}; restore them, or leave their images out by --on-error skip"
+                )
             _measure(report, source, writing, format, module)
+        if source.unreadable:
+            writing.notes.insert(0, _unreadable(source))
+        if source.renamed:
+            first, name = next(iter(source.renamed.items()))
+            what = f"{len(source.renamed):,} ids of frames are not names of files, or not of one each"
+            writing.notes.append(f"{what}; they are written under other names: {first[:60]!r} as {name[:80]}")
+        report.left_out = sorted(source.left_out)
         if refuse_loss and not report.is_lossless:
             raise LossRefusedError(report)
         if target.exists():
             target.rmdir()
         os.replace(partial, target)
+        made = []
     except OSError as error:
         raise MasksDBError(f"{out}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
     return report
+
+
+def _unreadable(source: OutFrames) -> str:
+    """The first files that cannot be read, and how many more there are, of how many images."""
+    files = [f"{uri}: {reason}" for uri, reason in itertools.islice(source.unreadable.items(), NAMED_FILES)]
+    more = len(source.unreadable) - len(files)
+    named = "; ".join(files) + (f"; and {more:,} more" if more else "")
+    counts = (
+        f"{count:,} {what}{'s' * (count != 1)}"
+        for count, what in ((len(source.unreadable), "file"), (len(source.left_out), "image"))
+    )
+    return f"{' of '.join(counts)} cannot be exported: {named}"
 
 
 def _measure(report: LossReport, source: OutFrames, writing: Writing, format: str, module: Writer) -> None:
@@ -108,5 +175,4 @@ def _measure(report: LossReport, source: OutFrames, writing: Writing, format: st
         measure(report, source, OutFrames(again, version_id), writing)
     finally:
         again.close()
-    if not getattr(module, "HOLDS_ALL_ROIS", False):
-        add_missing(report, source)
+    add_missing(report, source, held=getattr(module, "HOLDS_ALL_ROIS", False))

@@ -67,6 +67,9 @@ class LossReport:
         frames: number of images written.
         losses: one entry for each region, lossless ones included.
         notes: for a person to read.
+        unreadable: the files that could not be read or copied, each with its reason.
+        left_out: names of the images that were left out because of these.
+        renamed: names of images that are not the ids of their frames, by frame id.
     """
 
     path: str
@@ -74,11 +77,14 @@ class LossReport:
     frames: int = 0
     losses: list[RegionLoss] = field(default_factory=list)
     notes: Sequence[str] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_lossless(self) -> bool:
-        """Whether every region came back unchanged."""
-        return not any(loss.is_loss for loss in self.losses)
+        """Whether no image was left out, and every region came back unchanged."""
+        return not self.left_out and not any(loss.is_loss for loss in self.losses)
 
     def by_class(self) -> dict[str, dict[str, int]]:
         """The sums for each class by name, and for all of them as ``total``."""
@@ -100,6 +106,9 @@ class LossReport:
             "classes": self.by_class(),
             "regions": [asdict(loss) for loss in self.losses],
             "notes": list(self.notes),
+            "unreadable": dict(self.unreadable),
+            "left_out": list(self.left_out),
+            "renamed": dict(self.renamed),
         }
 
     def text(self) -> str:
@@ -109,6 +118,7 @@ class LossReport:
     def __str__(self) -> str:
         total = self.by_class()["total"]
         text = f"{self.path}: {self.frames:,} images, {total['regions']:,} regions"
+        text += f", {len(self.left_out):,} images left out" if self.left_out else ""
         return f"{text}, nothing lost" if self.is_lossless else f"{text}, with losses"
 
 
@@ -131,11 +141,18 @@ def measure(report: LossReport, source: OutFrames, written: OutFrames, writing: 
             report.losses.extend(_frame_losses(frame, again, writing))
 
 
-def add_missing(report: LossReport, source: OutFrames) -> None:
-    """Add the ROIs that have no pixels to a report."""
+def add_missing(report: LossReport, source: OutFrames, *, held: bool) -> None:
+    """Add the ROIs that have no pixels to a report.
+
+    Args:
+        report: the report.
+        source: the version that was written, read to its end.
+        held: whether the layout holds ROIs without pixels too; those of images that were left out it does not.
+    """
     report.losses.extend(
         RegionLoss(roi.frame, [roi.roi_index], roi.label, not_held=1, reason=roi.reason)
         for roi in source.missing.values()
+        if not held or roi.frame in source.left_out
     )
 
 

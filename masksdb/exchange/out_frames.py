@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from masksdb.errors import MasksDBError, UsageError
+from masksdb.exchange.out_media import OutMedia
+from masksdb.exchange.out_subset import Subset
 from masksdb.formats.frame import Size
 from masksdb.formats.reading import BACKGROUND, VOID
-from masksdb.formats.writing import Classes, OutFrame, Region
+from masksdb.formats.writing import Classes, OutFrame, Region, file_name, shortened, unused_name
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import MaskFacts, MaskRef
@@ -30,6 +31,15 @@ FRAMES_AT_ONCE = 512
 
 FIRST_SEGMENT = 1_000_000
 """The lowest index of a region that is no ROI but a value that the label mapping declares."""
+
+
+_CONDITIONS = {
+    "version_id": "version_id = $version_id",
+    "frame_key": "($frame_keys IS NULL OR frame_key IN (SELECT unnest($frame_keys)))",
+    "class_labels": "($labels IS NULL OR list_has_any(coalesce(nullif(class_labels, []), ['unlabelled']), $labels))",
+    "label": "($labels IS NULL OR list_contains($labels, label))",
+}
+"""The rows of a view that are written, by the columns that the view has."""
 
 
 class _Source(NamedTuple):
@@ -84,13 +94,27 @@ class OutFrames:
         engine: the database.
         version_id: the version.
         masks: ids of the masks whose ROIs are regions; empty means the only mask.
+        subset: which of its frames and ROIs are written.
+        media: the files that are copied, or None where none is.
+        with_mask_files: whether the files of masks are copied too.
         missing: ROIs that have no region, by image name and ROI index; complete once all frames are read.
+        unreadable: files that cannot be read or copied, each with its reason; complete once all frames are read.
+        left_out: the images that are left out because of such files, each with the first of them.
+        renamed: names of images that are not the ids of their frames, by frame id; complete once names are asked for.
     """
 
     engine: Engine
     version_id: int
     masks: Sequence[str] = ()
+    subset: Subset = field(default_factory=Subset)
+    media: OutMedia | None = None
+    with_mask_files: bool = False
     missing: dict[tuple[str, int], Missing] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    _splits: dict[str, str] = field(default_factory=dict)
+    _split_names: set[str] = field(default_factory=set)
 
     def check(self) -> None:
         """Check that the masks to export are known.
@@ -134,7 +158,8 @@ class OutFrames:
         with self.engine.reading() as cursor:
             parameters = {"version_id": self.version_id, "frame_ids": None}
             rows = cursor.execute(statement("exchange/export/written_frames"), parameters).fetchall()
-        return [_Source(*row) for row in rows]
+        keys = self.subset.frame_keys
+        return [_Source(*row) for row in rows if keys is None or row[0] in keys]
 
     @cached_property
     def names(self) -> dict[tuple[int, int], str]:
@@ -143,13 +168,12 @@ class OutFrames:
         taken: set[str] = set()
         for source in self._sources:
             file = PurePosixPath((source.source_uri or "").rpartition("://")[2]).stem
-            base = _clean(source.frame_id if source.id_given or not file else file)
+            text = source.frame_id if source.id_given or not file else file
             if source.source_count > 1:
-                base += f"_{_clean(source.source_id or str(source.source_index))}"
-            name, number = base, 2
-            while name.replace("/", "_").casefold() in taken:
-                name, number = f"{base}_{number}", number + 1
-            taken.add(name.replace("/", "_").casefold())
+                text += f"_{source.source_id or source.source_index}"
+            name = unused_name(_clean(text), taken)
+            if source.id_given and name != text:
+                self.renamed[text] = name
             names[source.frame_key, source.source_index] = name
         return names
 
@@ -178,23 +202,48 @@ class OutFrames:
             rois = self._rois(chunk)
             facts = self._facts(roi for own in rois.values() for roi in own)
             pairs = [(source, rois.get((source.frame_key, source.source_index), [])) for source in chunk]
-            sizes = [self._size(source, own, facts) for source, own in pairs]
-            placed = [(roi, size) for (_, own), size in zip(pairs, sizes, strict=True) for roi in own]
+            sized = [(source, own, _size(source, own, facts)) for source, own in pairs]
+            faults = self._faults(sized, facts)
+            held = [row for row, fault in zip(sized, faults, strict=True) if fault is None]
+            placed = [(roi, size) for _, own, size in held for roi in own]
             shapes = iter(_shapes(placed, is_filled=is_filled))
-            for (source, own), size in zip(pairs, sizes, strict=True):
+            for (source, own, size), fault in zip(sized, faults, strict=True):
+                if fault is not None:
+                    self._leave_out(source, own, fault)
+                    continue
                 regions = [self._region(roi, facts, size, next(shapes)) for roi in own]
                 yield self._frame(source, own, size, regions)
 
-    def _size(
-        self, source: _Source, rois: Sequence[_Roi], facts: Mapping[MaskRef, MaskFacts | MasksDBError]
-    ) -> Size | None:  # fmt: skip
-        size, limit = _size(source, rois, facts), self.engine.settings.pixel_limit
-        if size and size.width * size.height > limit:
-            raise MasksDBError(
-                f"frame {source.frame_id!r}: {size.width} x {size.height} pixels, more than the limit of {limit:,}; "
-                "raise it with MASKSDB_PIXEL_LIMIT"
-            )
-        return size
+    def _faults(
+        self,
+        sized: Sequence[tuple[_Source, Sequence[_Roi], Size | None]],
+        facts: Mapping[MaskRef, MaskFacts | MasksDBError],
+    ) -> list[str | None]:
+        """For each image why it is left out: a label file without what a lost mask says would be wrong."""
+        reasons = {ref.uri: _reason(mask, ref.uri) for ref, mask in facts.items() if isinstance(mask, MasksDBError)}
+        masks = [[ref.uri for roi in own if (ref := _ref(roi))] for _, own, _ in sized]
+        copied: list[list[str]] = [[] for _ in sized]
+        if self.media is not None:
+            images = [[source.source_uri] if source.source_uri else [] for source, _, _ in sized]
+            copied = [(own if self.with_mask_files else []) + image for own, image in zip(masks, images, strict=True)]
+            copy_faults = self.media.faults(uri for uris in copied for uri in uris)
+            reasons = copy_faults | reasons
+        limit = self.engine.settings.pixel_limit
+        faults: list[str | None] = []
+        for (source, _, size), uris in zip(sized, (a + b for a, b in zip(masks, copied, strict=True)), strict=True):
+            bad = {uri: reasons[uri] for uri in uris if uri in reasons}
+            if size and size.width * size.height > limit:
+                raised = f"more than the limit of {limit:,}; raise it with MASKSDB_PIXEL_LIMIT"
+                bad[f"frame {source.frame_id!r}"] = f"{size.width} x {size.height} pixels, {raised}"
+            self.unreadable.update(bad)
+            faults.append(next((f"{uri}: {reason}" for uri, reason in bad.items()), None))
+        return faults
+
+    def _leave_out(self, source: _Source, rois: Sequence[_Roi], fault: str) -> None:
+        name = self.names[source.frame_key, source.source_index]
+        self.left_out[name] = fault
+        for roi in rois:
+            self.missing[name, roi.roi_index] = Missing(name, roi.roi_index, _label(roi), f"image left out: {fault}")
 
     def _rois(self, sources: Sequence[_Source]) -> dict[tuple[int, int], list[_Roi]]:
         parameters = {
@@ -202,6 +251,7 @@ class OutFrames:
             "frame_keys": list({source.frame_key for source in sources}),
             "mask_ids": list(self.masks) or None,
             "segments": self._has_segments,
+            "labels": list(self.subset.labels) or None,
         }
         with self.engine.reading() as cursor:
             table = cursor.sql(statement("exchange/export/written_regions"), params=parameters).to_arrow_table()
@@ -222,15 +272,19 @@ class OutFrames:
         name = self.names[source.frame_key, source.source_index]
         for roi, region in zip(rois, regions, strict=True):
             if isinstance(region, str):
-                label = ", ".join(roi.labels or []) or "unlabelled"
-                self.missing[name, roi.roi_index] = Missing(name, roi.roi_index, label, region)
+                self.missing[name, roi.roi_index] = Missing(name, roi.roi_index, _label(roi), region)
+        meta = json.loads(source.meta or "{}") or {}
+        split = meta.get("split") if self.subset.parts is None else self.subset.parts[source.frame_key]
+        if split and str(split) not in self._splits:
+            self._splits[str(split)] = unused_name(file_name(split), self._split_names)
         return OutFrame(
             name=name,
+            split=self._splits[str(split)] if split else None,
             frame_id=source.frame_id,
             source_id=source.source_id if source.source_count > 1 else None,
             context_id=source.context_id,
             timestamp=source.timestamp,
-            meta=json.loads(source.meta or "{}") or {},
+            meta=meta,
             image_uri=source.source_uri,
             width=size.width if size else 0,
             height=size.height if size else 0,
@@ -251,10 +305,8 @@ class OutFrames:
         if is_segment and labels == (BACKGROUND,):
             return None
         mask = facts.get(ref) if ref else None
-        if isinstance(mask, MasksDBError):
-            return str(mask)
         selected = None
-        if mask is not None and ref is not None:
+        if isinstance(mask, MaskFacts) and ref is not None:
             tolerance = LOSSY_TOLERANCE if mask.image.is_lossy else 0
             try:
                 selected = select(mask, roi.mask_value or (), tolerance, ref.uri)
@@ -285,7 +337,7 @@ class OutFrames:
             meta_text=roi.meta,
             height=own_size.height,
             width=own_size.width,
-            facts=mask,
+            facts=mask if isinstance(mask, MaskFacts) else None,
             selected=selected,
             own_counts=None if selected is not None or not isinstance(own, _Shape) else own.counts,
             mask_uri=ref.uri if ref else None,
@@ -293,17 +345,24 @@ class OutFrames:
 
     def rows(self, view: str) -> Any:
         """The rows of the version in a view, as an Arrow reader; JSON columns are text."""
-        query = "FROM query_table($view) WHERE version_id = $version_id"
+        left_out = {key for (key, _), name in self.names.items() if name in self.left_out}
+        keys = self.subset.frame_keys if not left_out else {source.frame_key for source in self._sources} - left_out
+        parameters = {**self.subset.parameters, "frame_keys": None if keys is None else sorted(keys)}
         with self.engine.reading() as cursor:
-            relation = cursor.sql(query, params={"view": view, "version_id": self.version_id})
+            columns = cursor.sql("FROM query_table($view) LIMIT 0", params={"view": view}).columns
+            conditions = " AND ".join(text for column, text in _CONDITIONS.items() if column in columns)
+            query = f"FROM query_table($view) WHERE {conditions}"
+            named = {name: parameters[name] for name in parameters if f"${name}" in query}
+            relation = cursor.sql(query, params={"view": view, "version_id": self.version_id, **named})
             return relation.to_arrow_reader(10_000)
 
     def classes(self) -> Classes:
         """The classes of the version: those of its label mapping in its order, then others by name."""
         with self.engine.reading() as cursor:
             labels = version_labels(cursor, self.version_id)
+        written = self.subset.classes
         return Classes(
-            names=[label.name for label in labels],
+            names=[label.name for label in labels if written is None or label.name in written],
             values={label.name: label.number for label in labels if label.number is not None},
             colours={label.name: label.colour for label in labels},
             ignored=frozenset({VOID, *(label.name for label in labels if label.is_ignored)}),
@@ -365,6 +424,14 @@ def _float_lists(column: Any) -> Iterator[npt.NDArray[np.float64] | None]:
             yield values[start:stop] if is_there else None
 
 
+def _label(roi: _Roi) -> str:
+    return ", ".join(roi.labels or []) or "unlabelled"
+
+
+def _reason(error: MasksDBError, uri: str) -> str:
+    return str(error).removeprefix(f"{uri}: ")
+
+
 def _ref(roi: _Roi) -> MaskRef | None:
     return MaskRef(roi.mask["uri"], roi.mask["timestamp"]) if roi.mask is not None and roi.mask["uri"] else None
 
@@ -375,5 +442,5 @@ def _clean(text: str) -> str:
     >>> _clean("a/../b:c ")
     'a/b_c'
     """
-    parts = [re.sub(r"[^\w.\-+=,@ ]", "_", part).strip(" .") for part in text.split("/")]
-    return "/".join(part for part in parts if part) or "_"
+    parts = [file_name(part, "") for part in text.split("/")]
+    return shortened("/".join(part for part in parts if part)) or "_"

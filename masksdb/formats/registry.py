@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 FRAMES, AUTO = "frames", "auto"
 
-Option = Literal["masks", "with_images", "refuse_loss", "report", "polygons"]
+Option = Literal[
+    "masks", "with_images", "refuse_loss", "report", "polygons", "split", "where", "labels", "on_error", "allow_outside"
+]
 
 FLAGS: Mapping[Option, str] = {
     "masks": "--mask",
@@ -28,11 +30,21 @@ FLAGS: Mapping[Option, str] = {
     "refuse_loss": "--refuse-loss",
     "report": "--report",
     "polygons": "--polygons",
+    "split": "--split",
+    "where": "--where",
+    "labels": "--label",
+    "on_error": "--on-error",
+    "allow_outside": "--allow-outside",
 }
 """The options of exports, and how the command line writes them."""
 
-USUAL: tuple[Option, ...] = ("masks", "with_images", "refuse_loss", "report")
-"""The options of every layout but ``frames``, which holds all of a version as it is."""
+SUBSET: tuple[Option, ...] = ("where", "labels")
+"""The options of every layout."""
+
+USUAL: tuple[Option, ...] = (
+    "masks", "with_images", "refuse_loss", "report", "split", *SUBSET, "on_error", "allow_outside"
+)  # fmt: skip
+"""The options of every layout but ``frames``, which reads no pixels."""
 
 
 class Reader(Protocol):
@@ -74,7 +86,7 @@ class Layout(NamedTuple):
 
 
 FORMATS: Mapping[str, Layout] = {
-    FRAMES: Layout("frames as JSON lines, an array or an object; what goes in comes out again", options=()),
+    FRAMES: Layout("frames as JSON lines, an array or an object; what goes in comes out again", options=SUBSET),
     "coco-panoptic": Layout("COCO panoptic: JSON and PNGs of segment ids"),
     "coco": Layout("COCO instances: polygons, RLE, crowds", options=(*USUAL, "polygons")),
     "cityscapes": Layout("Cityscapes: labelIds, instanceIds, trainIds, colours, polygons"),
@@ -109,7 +121,7 @@ def check_options(format: str, asked: Mapping[Option, object]) -> None:
     >>> check_options("frames", {"polygons": True})
     Traceback (most recent call last):
         ...
-    masksdb.errors.UsageError: --format frames: does not take --polygons; it takes no option
+    masksdb.errors.UsageError: --format frames: does not take --polygons; it takes --where, --label
     """
     options = FORMATS[format].options
     refused = ", ".join(FLAGS[name] for name, value in asked.items() if value and name not in options)

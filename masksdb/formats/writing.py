@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,22 +16,56 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from masksdb.errors import MasksDBError
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.colours import Colour, label_colours
 from masksdb.pixels.masks import MaskFacts
-from masksdb.pixels.media import locate
 from masksdb.pixels.painting import Layer, layer_of_run_lengths, no_places, paint
 from masksdb.pixels.settings import Settings
 
 
-def file_name(text: object) -> str:
-    """A text as a name that any file system takes.
+def unused_name(name: str, taken: set[str]) -> str:
+    """A name, or the name with a number where a file system may take it for another one; it is taken from now on.
 
-    >>> file_name("a/b"), file_name("..")
-    ('a_b', '_')
+    >>> taken = set()
+    >>> [unused_name(name, taken) for name in ("a/b", "A/B", "a_b")]
+    ['a/b', 'A/B_2', 'a_b_3']
     """
-    return re.sub(r"[^\w.\-+=,@ ]", "_", str(text)).strip(" .") or "_"
+    unused, number = name, 2
+    while (folded := unicodedata.normalize("NFC", unused.replace("/", "_").casefold())) in taken:
+        unused, number = f"{name}_{number}", number + 1
+    taken.add(folded)
+    return unused
+
+
+NAME_BYTES = 200
+"""Bytes of the longest name of a file, before what layouts add to it: file systems take 255."""
+
+
+def file_name(text: object, default: str = "_") -> str:
+    """A text as a name that any file system takes; a long one is cut and ends with a hash of the whole.
+
+    Args:
+        text: anything.
+        default: the name where nothing of the text is left.
+
+    >>> file_name("a/b"), file_name(".."), file_name(None, "default")
+    ('a_b', '_', 'default')
+    """
+    name = re.sub(r"[^\w.\-+=,@ ]", "_", "" if text is None else str(text)).strip(" .")
+    return shortened(name) or default
+
+
+def shortened(name: str) -> str:
+    """A name of at most NAME_BYTES in UTF-8: of a longer one the beginning, and a hash of the whole.
+
+    >>> len(shortened("x" * 300)), shortened("x" * 300) == shortened("x" * 301)
+    (200, False)
+    """
+    encoded = name.encode()
+    if len(encoded) <= NAME_BYTES:
+        return name
+    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
+    return f"{encoded[: NAME_BYTES - 17].decode(errors='ignore').rstrip(' ./')}-{digest}"
 
 
 Numbers = npt.NDArray[np.int32]
@@ -118,6 +154,7 @@ class OutFrame:
 
     Attributes:
         name: unique in an export, made of the frame's id; may have folders in it.
+        split: the part of the dataset that it is in, such as ``train``; None where nothing says.
         frame_id: the frame.
         source_id: which of its sources it is, None for the only one.
         context_id: the sequence it belongs to.
@@ -130,6 +167,7 @@ class OutFrame:
     """
 
     name: str
+    split: str | None
     frame_id: str
     source_id: str | None
     context_id: str | None
@@ -194,16 +232,6 @@ def key_of(region: Region) -> str:
     return roi_key(region.roi_id) if region.roi_id is not None else value_key(str(region.mask_id), region.value or ())
 
 
-def folder_name(given: object) -> str:
-    """What a frame's meta says of it, such as its split, as the name of a folder; ``default`` where it says nothing.
-
-    >>> folder_name("../val"), folder_name(None)
-    ('_val', 'default')
-    """
-    name = re.sub(r"[^\w.\-+=,@ ]", "_", str(given)).strip(" .") if given else ""
-    return name or "default"
-
-
 @dataclass
 class Classes:
     """The classes of an export, in the order of the version's label mapping and then by name, each with a colour.
@@ -260,6 +288,8 @@ class Writing:
         polygons: whether regions are to be polygons where the layout has a choice.
         frames: gives the frames, in order; may be called several times.
         rows: gives the rows of a view that are of the version, as an Arrow reader.
+        media: gives the local file of a URI that is to be copied.
+        split: the split that was asked for; None means that of each frame's meta.
         places: where regions went, by frame name and ROI index.
         areas: pixels of these, by the same.
         refused: why regions could not be written, by the same.
@@ -273,6 +303,8 @@ class Writing:
     polygons: bool
     frames: Callable[[], Iterator[OutFrame]]
     rows: Callable[[str], Any]
+    media: Callable[[str], str]
+    split: str | None = None
     places: dict[tuple[str, int], Place] = field(default_factory=dict)
     areas: dict[tuple[str, int], int] = field(default_factory=dict)
     refused: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -294,13 +326,10 @@ class Writing:
         return path
 
     def copy_image(self, frame: OutFrame, name: str) -> None:
-        """Copy the image of a frame, if that was asked for; told where there is none."""
+        """Copy the image of a frame, if that was asked for, with a note where there is none."""
         if not self.with_images:
             return
         if frame.image_uri is None:
             self.notes.append(f"{frame.frame_id}: has no image")
             return
-        try:
-            shutil.copyfile(locate(frame.image_uri, self.settings.prefixes).path, self.path(name))
-        except (MasksDBError, OSError) as error:
-            self.notes.append(f"{frame.frame_id}: image not copied: {error}")
+        shutil.copyfile(self.media(frame.image_uri), self.path(name))

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from masksdb.store import versions
 from masksdb.store.engine import Engine
+from masksdb.store.script import without_end
 from masksdb.store.sql import statement
 
 FRAMES_PER_QUERY = 20_000
 
 
-def frame_texts(engine: Engine, dataset: str, version: str | None) -> Iterator[str]:
-    """The JSON text of every frame visible in a version, in order, of which at most FRAMES_PER_QUERY are in memory."""
+def frame_texts(
+    engine: Engine, version_id: int, frame_keys: Collection[int] | None = None, labels: Sequence[str] = ()
+) -> Iterator[str]:
+    """The JSON text of frames visible in a version, in order, of which at most FRAMES_PER_QUERY are in memory.
+
+    Args:
+        engine: the database.
+        version_id: the version.
+        frame_keys: the frames; None means all.
+        labels: only the ROIs that have one of these labels; none means all.
+    """
+    query = statement("store/frame_json")
+    if labels:
+        rois = without_end(statement("store/labelled_rois"))
+        query = f"WITH rois AS (\n{rois}\n)\nFROM (\n{without_end(query)}\n)"
     with engine.reading() as cursor:
         cursor.execute(statement("store/temp/json_objects"))
-        version_id = versions.find_version(cursor, dataset, version).version_id
         keys = [key for (key,) in cursor.execute(statement("store/frame_keys"), {"version_id": version_id}).fetchall()]
+        keys = [key for key in keys if frame_keys is None or key in frame_keys]
         for start in range(0, len(keys), FRAMES_PER_QUERY):
             chunk = keys[start : start + FRAMES_PER_QUERY]
-            for _, text in cursor.execute(statement("store/frame_json"), {"frame_keys": chunk}).fetchall():
+            parameters = {"frame_keys": chunk} | ({"labels": list(labels)} if labels else {})
+            for _, text in cursor.execute(query, parameters).fetchall():
                 yield text
 
 

@@ -30,13 +30,16 @@ def expand_meta(expression: str) -> str:
     return _META.sub(expanded, expression)
 
 
-def group_frames(cursor: duckdb.DuckDBPyConnection, expression: str | None, version_id: int) -> pa.Table:
+def group_frames(
+    cursor: duckdb.DuckDBPyConnection, expression: str | None, version_id: int, option: str = "by"
+) -> pa.Table:
     """The rows of ``sql/store/frame_groups.sql``: the frames of a version, and their groups.
 
     Args:
         cursor: where the query runs.
         expression: SQL over a frame, by the person whose database this is; with None each frame is a group.
         version_id: the version.
+        option: what errors call the expression.
 
     Raises:
         UsageError: it is not one expression.
@@ -45,8 +48,29 @@ def group_frames(cursor: duckdb.DuckDBPyConnection, expression: str | None, vers
     query = filled("store/frame_groups", expression="NULL" if expression is None else expand_meta(expression))
     try:
         if len(cursor.extract_statements(query)) != 1:
-            raise UsageError(f"by {expression!r}: expected one expression over a frame")
+            raise UsageError(f"{option} {expression!r}: expected one expression over a frame")
         return cursor.sql(without_end(query), params={"version_id": version_id}).to_arrow_table()
     except duckdb.Error as error:
         reason = re.split(r"\n\s*\n|\nLINE |\n", str(error))[0]
-        raise QueryError(f"by {expression!r}: {reason}") from None
+        raise QueryError(f"{option} {expression!r}: {reason}") from None
+
+
+def frames_where(cursor: duckdb.DuckDBPyConnection, condition: str, version_id: int) -> frozenset[int]:
+    """The keys of the frames of a version that meet a condition; those for which it is NULL do not.
+
+    Args:
+        cursor: where the query runs.
+        condition: SQL over a frame, by the person whose database this is, such as ``meta.city = 'ulm'``.
+        version_id: the version.
+
+    Raises:
+        UsageError: it is not one condition.
+        QueryError: DuckDB refuses it.
+    """
+    groups = group_frames(cursor, condition, version_id, "where")
+    answers = groups["group_name"].to_pylist()
+    other = next((answer for answer in answers if answer not in ("true", "false", None)), None)
+    if other is not None:
+        raise UsageError(f"where {condition!r}: found {other!r} for a frame, expected true or false")
+    keys = groups["frame_key"].to_pylist()
+    return frozenset(key for key, answer in zip(keys, answers, strict=True) if answer == "true")

@@ -202,7 +202,7 @@ def test_an_option_that_a_layout_does_not_take_is_refused_by_name(
     layout: str, overlapping: masksdb.Database, run: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    known = "no option" if layout == "frames" else "--mask, --images, --refuse-loss, --report"
+    known = "--where, --label" if layout == "frames" else "--mask, --images, --refuse-loss, --report, --split, "
     message = f"--format {layout}: does not take --polygons; it takes {known}"
     with pytest.raises(masksdb.UsageError, match=message):
         overlapping.export(out, dataset="d", format=layout, polygons=True)
@@ -218,6 +218,9 @@ def test_an_option_that_a_layout_does_not_take_is_refused_by_name(
         ({"masks": ["seg"]}, ["--mask", "seg"]),
         ({"with_images": True}, ["--images"]),
         ({"refuse_loss": True}, ["--refuse-loss"]),
+        ({"split": "s"}, ["--split", "s"]),
+        ({"on_error": "skip"}, ["--on-error", "skip"]),
+        ({"allow_outside": True}, ["--allow-outside"]),
         (None, ["--report", "loss.json"]),
     ],
 )
@@ -229,7 +232,7 @@ def test_frames_take_no_option_of_layouts(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "out.jsonl"
-    message = f"--format frames: does not take {flags[0]}; it takes no option"
+    message = f"--format frames: does not take {flags[0]}; it takes --where, --label"
     if option:
         with pytest.raises(masksdb.UsageError, match=message):
             overlapping.export(out, dataset="d", **option)

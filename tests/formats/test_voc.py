@@ -306,17 +306,17 @@ def test_a_fault_is_told_by_its_place(
     assert report.errors[0].place == str(root / place)
 
 
-def test_an_export_with_a_lost_image_says_so(db: masksdb.Database, tmp_path: Path) -> None:
+def test_an_export_that_skips_a_lost_image_leaves_its_frame_out(db: masksdb.Database, tmp_path: Path) -> None:
     root = tree(tmp_path / "in", SegmentationClass=[[0, 1]])
     tree(root, "b", SegmentationClass=[[0, 1]])
     for name in "ab":
         png(root / f"JPEGImages/{name}.png", np.zeros((1, 2, 3)))
     db.ingest(root, dataset="d")
     (root / "JPEGImages/b.png").unlink()
-    report: Any = db.export(tmp_path / "out", dataset="d", format="voc", with_images=True)
-    assert any("image not copied" in note for note in report.notes)
-    assert any("no image b in JPEGImages" in note for note in report.notes)
-    assert [(loss.frame, loss.lost) for loss in report.losses] == [("a", 0), ("b", 1)]
+    report: Any = db.export(tmp_path / "out", dataset="d", format="voc", with_images=True, on_error="skip")
+    assert report.left_out == ["b"]
+    assert [(loss.frame, loss.not_held) for loss in report.losses] == [("a", 0), ("b", 1)]
+    assert (tmp_path / "out/ImageSets/Segmentation/default.txt").read_text() == "a\n"
 
 
 def test_what_the_layout_has_no_place_for_is_told(db: masksdb.Database, tmp_path: Path) -> None:

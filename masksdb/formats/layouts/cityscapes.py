@@ -38,7 +38,7 @@ from masksdb.formats.layouts.cityscapes_labels import (
     value_of,
 )
 from masksdb.formats.reading import IMAGE_SUFFIXES, VOID, Fault, Tree
-from masksdb.formats.writing import OutFrame, Region, Writing, folder_name, value_key
+from masksdb.formats.writing import OutFrame, Region, Writing, file_name, value_key
 from masksdb.pixels import polygons
 from masksdb.pixels.masks import MaskFacts
 
@@ -252,8 +252,8 @@ def write(out: Writing) -> None:
     labels = _written_labels(out)
     used = set()
     for frame in out.frames():
-        split = folder_name(frame.meta.get("split"))
-        city = folder_name(frame.meta.get("city"))
+        split = frame.split or "default"
+        city = file_name(frame.meta.get("city"), "default")
         out.copy_image(frame, f"{IMAGES}/{split}/{city}/{frame.flat_name}_{IMAGES}{Path(frame.image_name).suffix}")
         if not frame.width or not frame.height:
             out.notes.append(f"{frame.frame_id}: has no size, so no masks were written")

@@ -310,7 +310,7 @@ def write(out: Writing) -> None:
     files: dict[str, _OutDocument] = {}
     try:
         for frame in out.frames():
-            split = str(frame.meta.get("split") or "default").replace("/", "_")
+            split = frame.split or "default"
             if split not in files:
                 files[split] = _OutDocument(out, split)
             files[split].add(frame)

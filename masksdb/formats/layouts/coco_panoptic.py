@@ -21,7 +21,7 @@ from PIL import Image
 from masksdb.formats.frame import Frame, Mask, Roi, mask_of, roi_of, source_of
 from masksdb.formats.layouts.coco import CATEGORIES, category_ids, coco_image_folder, frame_of, image_of
 from masksdb.formats.reading import VOID, Fault, Tree, open_file, size_of
-from masksdb.formats.writing import OutFrame, Region, Writing, folder_name, roi_key, value_key
+from masksdb.formats.writing import OutFrame, Region, Writing, roi_key, value_key
 from masksdb.pixels.masks import BLUE, RED, MaskFacts
 from masksdb.pixels.regions import find_regions
 
@@ -274,7 +274,7 @@ def write(out: Writing) -> None:
     files: dict[str, _OutDocument] = {}
     try:
         for frame in out.frames():
-            split = folder_name(frame.meta.get("split"))
+            split = frame.split or "default"
             if split not in files:
                 files[split] = _OutDocument(out, split)
             files[split].add(frame)

@@ -11,11 +11,14 @@ import numpy as np
 
 from masksdb.formats.palette import MOST, VOID_INDEX, free_numbers, save_indexed
 from masksdb.formats.reading import BACKGROUND
-from masksdb.formats.writing import OutFrame, Region, Writing, file_name, roi_key, value_key
+from masksdb.formats.writing import OutFrame, Region, Writing, file_name, roi_key, unused_name, value_key
 
 ANNOTATIONS, META, SETS = "Annotations", "meta.json", "ImageSets/2017"
 
 NO_SEQUENCE = "default"
+
+_Key = tuple[str | None, str | None]
+"""A sequence by its context and its split, which lists whole sequences."""
 
 
 @dataclass
@@ -29,7 +32,7 @@ class _Sequence:
         numbers: their indexes, None for those beyond the last.
         seen: in which frames each index is, by its name there.
         names: names of the frames.
-        split: the split of the first of them that has one.
+        split: the split that it is in.
     """
 
     name: str
@@ -47,10 +50,14 @@ class _Sequence:
 
 def write(out: Writing) -> None:
     """Write the masks; ``meta.json`` where labels are not the indexes themselves; the sequences of each split."""
-    sequences: dict[str | None, _Sequence] = {}
+    sequences: dict[_Key, _Sequence] = {}
+    taken: set[str] = set()
     for frame in out.frames():
-        sequence = _sequence_of(sequences, frame.context_id)
-        sequence.split = sequence.split or (str(frame.meta["split"]) if frame.meta.get("split") else None)
+        key_of_sequence = _key(frame)
+        if key_of_sequence not in sequences:
+            name = unused_name(file_name(frame.context_id, NO_SEQUENCE), taken)
+            sequences[key_of_sequence] = _Sequence(name, split=frame.split)
+        sequence = sequences[key_of_sequence]
         for key, region in _objects(out, frame):
             sequence.labels[key] = region.label
             sequence.wishes.setdefault(key, _wishes(region))
@@ -64,7 +71,7 @@ def write(out: Writing) -> None:
     )
     crowds = 0
     for frame in out.frames():
-        _write_frame(out, frame, sequences[frame.context_id], has_meta=has_meta)
+        _write_frame(out, frame, sequences[_key(frame)], has_meta=has_meta)
         crowds += sum(region.is_crowd for region in frame.regions)
     if crowds:
         out.notes.append(f"{crowds:,} crowds are written as objects; the layout has no crowds")
@@ -72,20 +79,16 @@ def write(out: Writing) -> None:
         videos = {each.name: {"objects": dict(_described(each))} for each in sequences.values()}
         text = json.dumps({"videos": videos}, indent=1, ensure_ascii=False)
         out.path(META).write_text(text + "\n", encoding="utf-8")
+    contexts = Counter(context_id for context_id, _ in sequences if context_id is not None)
+    for context_id in (context_id for context_id, count in contexts.items() if count > 1):
+        out.notes.append(f"{context_id}: its frames are in several splits, and each has a sequence of its own")
     for split in dict.fromkeys(each.split for each in sequences.values() if each.split and each.names):
         names = [each.name for each in sequences.values() if each.split == split and each.names]
-        out.path(f"{SETS}/{file_name(split)}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        out.path(f"{SETS}/{split}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
-def _sequence_of(sequences: dict[str | None, _Sequence], context_id: str | None) -> _Sequence:
-    if context_id not in sequences:
-        base = NO_SEQUENCE if context_id is None else file_name(context_id)
-        taken = {each.name.casefold() for each in sequences.values()}
-        name, number = base, 2
-        while name.casefold() in taken:
-            name, number = f"{base}_{number}", number + 1
-        sequences[context_id] = _Sequence(name)
-    return sequences[context_id]
+def _key(frame: OutFrame) -> _Key:
+    return frame.context_id, frame.split
 
 
 def _is_void(out: Writing, region: Region) -> bool:
@@ -128,11 +131,7 @@ def _write_frame(out: Writing, frame: OutFrame, sequence: _Sequence, *, has_meta
     if not frame.width or not frame.height:
         out.notes.append(f"{frame.frame_id}: nothing says how large the image is, so it is left out")
         return
-    base = name = file_name(frame.name.removeprefix(f"{frame.context_id}/"))
-    copy = 2
-    while name.casefold() in sequence.names:
-        name, copy = f"{base}_{copy}", copy + 1
-    sequence.names.add(name.casefold())
+    name = unused_name(file_name(frame.name.removeprefix(f"{frame.context_id}/")), sequence.names)
     number_of = {region.roi_index: sequence.numbers[key] for key, region in _objects(out, frame)}
     numbers: list[int] = []
     held: list[Region] = []

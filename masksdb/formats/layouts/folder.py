@@ -27,9 +27,9 @@ from PIL import Image
 from masksdb.formats.frame import Frame, Mask, Roi, mask_of, roi_of, source_of
 from masksdb.formats.label_map import Entry, LabelMap, find_label_map, is_background, is_void
 from masksdb.formats.layouts.folder_meanings import VOID_INDEX, Meanings, is_black_and_white
-from masksdb.formats.layouts.folder_pairs import INSTANCES, WITHOUT_IMAGE, Pair, find_parts, pairs_of
+from masksdb.formats.layouts.folder_pairs import INSTANCES, SPLIT, WITHOUT_IMAGE, Pair, find_parts, pairs_of
 from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, ignore_fault
-from masksdb.formats.writing import Classes, OutFrame, Region, Writing, value_key
+from masksdb.formats.writing import Classes, OutFrame, Region, Writing, unused_name, value_key
 from masksdb.pixels import rle
 from masksdb.pixels.colours import BLACK
 from masksdb.pixels.masks import MaskFacts
@@ -173,7 +173,10 @@ def _own_roi(entry: Entry, instances: MaskFacts, instance: int, mask: MaskFacts,
 
 
 def write(out: Writing) -> None:
-    """Write ``masks/``, ``labels.json``, ``instances/`` where a class has several ROIs in a frame, and ``images/``."""
+    """Write ``masks/``, ``labels.json``, ``instances/`` where a class has several ROIs in a frame, and ``images/``.
+
+    Each of them has a folder for each split.
+    """
     writer = _Writer(out)
     without_instances = None
     for number, frame in enumerate(out.frames()):
@@ -202,9 +205,19 @@ class _Writer:
             for name, index in self.indexes.items():
                 self.palette[index] = colours[name]
         self.without_image: list[str] = []
-        self.lost_splits = 0
+        self.names: dict[str, str] = {}
+        self.taken: set[str] = set()
+        self.lost_splits: set[str] = set()
         self.crowds = 0
         self.ignored: set[str] = set()
+
+    def name(self, frame: OutFrame) -> str:
+        """The name of a frame, in the folder of its split."""
+        if frame.name not in self.names:
+            is_in_folder = frame.split is None or frame.name.startswith(f"{frame.split}/")
+            name = frame.name if is_in_folder else f"{frame.split}/{frame.name}"
+            self.names[frame.name] = unused_name(name, self.taken)
+        return self.names[frame.name]
 
     def has_several(self, frame: OutFrame) -> bool:
         """Whether a class has several regions in a frame."""
@@ -212,11 +225,13 @@ class _Writer:
         return any(count > 1 for count in counts.values())
 
     def write(self, frame: OutFrame, *, with_instances: bool) -> None:
-        name = frame.image_name
-        self.out.copy_image(frame, f"images/{name}")
-        is_there = Path(name).suffix.lower() in IMAGE_SUFFIXES and (self.out.folder / "images" / name).is_file()
-        split = frame.meta.get("split")
-        self.lost_splits += split is not None and frame.name.partition("/")[0] != split
+        name = self.name(frame)
+        image_file = name + Path(frame.image_name).suffix
+        self.out.copy_image(frame, f"images/{image_file}")
+        has_suffix = Path(image_file).suffix.lower() in IMAGE_SUFFIXES
+        is_there = has_suffix and (self.out.folder / "images" / image_file).is_file()
+        if frame.split is not None and not SPLIT.fullmatch(frame.split):
+            self.lost_splits.add(frame.split)
         self.crowds += sum(region.is_crowd for region in frame.regions)
         self.ignored |= {region.label for region in frame.regions if region.is_ignored and not is_void(region.label)}
         if not frame.width or not frame.height:
@@ -225,10 +240,10 @@ class _Writer:
                 self.out.cannot_hold(frame, region, "nothing says how large the image is")
             return
         if self.out.with_images and not is_there:
-            self.without_image.append(frame.name)
+            self.without_image.append(name)
         held = self._held(frame)
         numbers = held.paint([self.indexes[region.label] for region in held.regions])
-        path = self.out.path(f"{MASKS}/{frame.name}.png")
+        path = self.out.path(f"{MASKS}/{name}.png")
         if self.palette is None:
             Image.fromarray(numbers.astype(np.uint16)).save(path)
         else:
@@ -239,16 +254,16 @@ class _Writer:
             self.write_instances(frame)
             return
         for region in held.regions:
-            self.out.wrote(frame, region, frame.name, value_key(MASKS, [self.indexes[region.label]]))
+            self.out.wrote(frame, region, name, value_key(MASKS, [self.indexes[region.label]]))
 
     def write_instances(self, frame: OutFrame) -> None:
         if not frame.width or not frame.height:
             return
-        held = self._held(frame)
+        held, name = self._held(frame), self.name(frame)
         numbers = held.paint(range(1, len(held.regions) + 1))
-        Image.fromarray(numbers.astype(np.uint16)).save(self.out.path(f"{INSTANCES}/{frame.name}.png"))
+        Image.fromarray(numbers.astype(np.uint16)).save(self.out.path(f"{INSTANCES}/{name}.png"))
         for number, region in enumerate(held.regions, 1):
-            self.out.wrote(frame, region, frame.name, value_key(INSTANCES, [number]))
+            self.out.wrote(frame, region, name, value_key(INSTANCES, [number]))
 
     def _held(self, frame: OutFrame) -> OutFrame:
         """A frame with the regions alone that can be written."""
@@ -270,7 +285,8 @@ class _Writer:
         if self.without_image:
             self.out.path(WITHOUT_IMAGE).write_text("\n".join(self.without_image) + "\n", encoding="utf-8")
         if self.lost_splits:
-            self.out.notes.append(f"{self.lost_splits:,} images are in a split that their name does not say: not kept")
+            names = ", ".join(sorted(self.lost_splits))
+            self.out.notes.append(f"{names}: folders, but no names of splits that are known when the export is read")
         if self.crowds:
             self.out.notes.append(f"{self.crowds:,} regions are crowds, which this layout does not say")
         if self.ignored:

@@ -25,7 +25,7 @@ MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
 WITHOUT_IMAGE = "without_image.txt"
 """A list of the masks that never had an image, a name a line."""
 
-_SPLIT = re.compile(r"(?i)(train|training|trainval|val|valid|validation|test|testing|dev|eval)\d*")
+SPLIT = re.compile(r"(?i)(train|training|trainval|val|valid|validation|test|testing|dev|eval)\d*")
 
 _WORDS = "masks?|seg|segmentations?|labels?|labelids|gt|groundtruth|annotations?|annot|L"
 
@@ -98,7 +98,7 @@ def find_parts(root: Path) -> list[Part]:
     """The images and masks of a folder: in it, or in its folders for splits."""
     if own := _part(root, "", None):
         return [own]
-    folders = sorted(path for path in root.iterdir() if _SPLIT.fullmatch(path.name) and path.is_dir())
+    folders = sorted(path for path in root.iterdir() if SPLIT.fullmatch(path.name) and path.is_dir())
     return [part for folder in folders if (part := _part(folder, f"{folder.name}/", folder.name))]
 
 
@@ -221,7 +221,7 @@ def _without_image(part: Part) -> frozenset[str]:
 
 def _split_of(part: Part, name: str) -> str | None:
     first = name.partition("/")[0]
-    return part.split or (first if "/" in name and _SPLIT.fullmatch(first) else None)
+    return part.split or (first if "/" in name and SPLIT.fullmatch(first) else None)
 
 
 def _ambiguous(tree: Tree, masks: Sequence[Path], images: Sequence[Path]) -> Fault:

@@ -16,11 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from masksdb.errors import MasksDBError
 from masksdb.formats.frame import Frame, Roi, Size, source_of
 from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
 from masksdb.pixels import rle
-from masksdb.pixels.media import locate
 
 VIEWS = ("dataset_frames", "frame_masks", "mask_rois", "roi_labels", "mask_labels", "mask_roi_regions")
 
@@ -29,14 +27,17 @@ FRAMES_AT_ONCE = 64
 HOLDS_ALL_ROIS = True
 """Also those without pixels, in the views."""
 
+COPIES_MASKS = True
+"""With images, the files of masks as they are."""
+
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 _BOX = pa.struct([(name, pa.int32()) for name in ("x", "y", "width", "height")])
 
 _IMAGES = pa.schema(
-    [("frame_id", pa.string()), ("name", pa.string()), ("source_id", pa.string()), ("context_id", pa.string()),
-     ("timestamp", pa.int64()), ("meta", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("image", _FILE),
-     ("masks", pa.list_(_FILE))]
+    [("frame_id", pa.string()), ("name", pa.string()), ("split", pa.string()), ("source_id", pa.string()),
+     ("context_id", pa.string()), ("timestamp", pa.int64()), ("meta", pa.string()), ("width", pa.int32()),
+     ("height", pa.int32()), ("image", _FILE), ("masks", pa.list_(_FILE))]
 )  # fmt: skip
 
 _REGIONS = pa.schema(
@@ -48,12 +49,7 @@ _REGIONS = pa.schema(
 
 
 def write(out: Writing) -> None:
-    """Write the views, ``images.parquet`` and ``regions.parquet``."""
-    for view in VIEWS:
-        reader = out.rows(view)
-        with pq.ParquetWriter(out.path(f"{view}.parquet"), reader.schema, compression="zstd") as file:
-            for batch in reader:
-                file.write_batch(batch)
+    """Write ``images.parquet``, ``regions.parquet``, and the views without what is left out of these."""
     frames = iter(out.frames())
     with (
         pq.ParquetWriter(out.path("images.parquet"), _IMAGES, compression="zstd") as images,
@@ -63,35 +59,35 @@ def write(out: Writing) -> None:
             images.write_table(pa.Table.from_pylist([_image_row(out, frame) for frame in chunk], _IMAGES))
             rows = [_region_row(out, frame, region) for frame in chunk for region in frame.regions]
             regions.write_table(pa.Table.from_pylist(rows, _REGIONS))
+    for view in VIEWS:
+        reader = out.rows(view)
+        with pq.ParquetWriter(out.path(f"{view}.parquet"), reader.schema, compression="zstd") as file:
+            for batch in reader:
+                file.write_batch(batch)
 
 
 def _image_row(out: Writing, frame: OutFrame) -> dict[str, Any]:
     row: dict[str, Any] = {
         "frame_id": frame.frame_id,
         "name": frame.name,
+        "split": frame.split,
         "source_id": frame.source_id,
         "context_id": frame.context_id,
         "timestamp": frame.timestamp,
         "meta": json.dumps(frame.meta, ensure_ascii=False),
         "width": frame.width,
         "height": frame.height,
-        "image": _file(out, frame, frame.image_uri),
+        "image": _file(out, frame.image_uri),
     }
     uris = dict.fromkeys(region.mask_uri for region in frame.regions if region.mask_uri is not None)
-    return row | {"masks": [_file(out, frame, uri) for uri in uris]}
+    return row | {"masks": [_file(out, uri) for uri in uris]}
 
 
-def _file(out: Writing, frame: OutFrame, uri: str | None) -> Mapping[str, Any] | None:
+def _file(out: Writing, uri: str | None) -> Mapping[str, Any] | None:
     """A file by its URI, with its content if that was asked for."""
     if uri is None:
         return None
-    content = None
-    if out.with_images:
-        try:
-            content = Path(locate(uri, out.settings.prefixes).path).read_bytes()
-        except (MasksDBError, OSError) as error:
-            out.notes.append(f"{frame.frame_id}: not inside: {error}")
-    return {"bytes": content, "path": uri}
+    return {"bytes": Path(out.media(uri)).read_bytes() if out.with_images else None, "path": uri}
 
 
 def _region_row(out: Writing, frame: OutFrame, region: Region) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from masksdb.formats.layouts.voc_names import (
 )
 from masksdb.formats.palette import MOST, VOID_INDEX, free_numbers, save_coloured, save_indexed, voc_colours
 from masksdb.formats.reading import BACKGROUND, Fault, Tree, split_lists
-from masksdb.formats.writing import OutFrame, Writing, file_name, value_key
+from masksdb.formats.writing import OutFrame, Writing, value_key
 from masksdb.pixels.colours import BLACK, VOID_COLOUR
 from masksdb.pixels.masks import MaskFacts
 from masksdb.pixels.regions import joint_histogram
@@ -187,7 +187,7 @@ def write(out: Writing) -> None:
         if not frame.width or not frame.height:
             out.notes.append(f"{frame.frame_id}: nothing says how large the image is, so it is left out")
             continue
-        listed.setdefault(file_name(frame.meta.get("split") or "default"), []).append(frame.name)
+        listed.setdefault(frame.split or "default", []).append(frame.name)
         out.copy_image(frame, f"{IMAGES}/{frame.image_name}")
         _write_masks(out, frame, names)
         crowds += sum(region.is_crowd for region in frame.regions)

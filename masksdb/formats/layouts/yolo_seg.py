@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from masksdb.errors import UsageError
 from masksdb.formats.frame import Frame, Roi, Size, source_of
 from masksdb.formats.reading import Fault, Tree, ignore_fault, is_whole, open_file, read_text
-from masksdb.formats.writing import OutFrame, Region, Writing, roi_key
+from masksdb.formats.writing import Region, Writing, roi_key
 from masksdb.formats.yaml_text import parse
 from masksdb.pixels.outlines import bridged, trace
 
@@ -259,8 +260,15 @@ def write(out: Writing) -> None:
     """Write ``labels/<split>/NAME.txt`` for each image, and ``data.yaml``."""
     numbers = _numbers(out)
     splits: dict[str, None] = {}
+    others: dict[str, int] = {}
     for frame in out.frames():
-        split = _split_of(frame)
+        split = _split_of(frame.split)
+        if split is None:
+            if out.split is not None:
+                known = ", ".join(name for name in SPLITS if name != "valid")
+                raise UsageError(f"--split {out.split}: found the part {frame.split!r}, and the layout has {known}")
+            others[frame.split or ""] = others.get(frame.split or "", 0) + 1
+        split = split or "train"
         splits[split] = None
         out.copy_image(frame, f"images/{split}/{frame.image_name}")
         lines: list[str] = []
@@ -274,6 +282,8 @@ def write(out: Writing) -> None:
             lines.append(f"{numbers[region.label]} {line}\n")
             out.wrote(frame, region, f"{split}/{frame.name}", roi_key(len(lines)))
         out.path(f"labels/{split}/{frame.name}.txt").write_text("".join(lines), encoding="utf-8")
+    for name, count in others.items():
+        out.notes.append(f"{count:,} images of the split {name!r} are in train, for the layout has no such split")
     names = "".join(f"  {number}: {_quoted(name)}\n" for name, number in numbers.items())
     folders = "".join(f"{split}: images/{split}\n" for split in splits)
     missing = "".join(
@@ -293,9 +303,10 @@ def _numbers(out: Writing) -> dict[str, int]:
     return {name: number for number, name in enumerate(n for n in out.classes.names if n not in out.classes.ignored)}
 
 
-def _split_of(frame: OutFrame) -> str:
-    split = str(frame.meta.get("split") or "train")
-    return {"valid": "val", "validation": "val"}.get(split, split if split in SPLITS else "train")
+def _split_of(split: str | None) -> str | None:
+    """The split of the layout that a split is, such as val for ``validation`` and ``val2017``; None if it is none."""
+    match = re.fullmatch(r"(?i)(train|val|test)(ing|id|idation|val)?[_\-]?\d*", split or "train")
+    return match[1].lower() if match else None
 
 
 def _line(region: Region) -> str | None:
@@ -317,7 +328,7 @@ def reread(out: Writing) -> Iterable[Frame]:
     # A class whose name does not come back is lost with all of its regions.
     names = {number: name for name, number in _numbers(out).items() if read.get(number) == name}
     for frame in out.frames():
-        split = _split_of(frame)
+        split = _split_of(frame.split) or "train"
         size = Size(frame.width, frame.height)
         rois = list(_rois(tree, out.folder / f"labels/{split}/{frame.name}.txt", size, names))
         yield {"id": f"{split}/{frame.name}", "sources": [source_of(None, size)], "rois": rois}
