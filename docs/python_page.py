@@ -14,6 +14,20 @@ import masksdb
 
 WIDTH = 100
 
+ALIASES = {
+    "DecodeErrors": '`"raise"` or `"null"`',
+    "FrameLike": "a `SingleFrame`, a `FrameGroup`, or the JSON object of a frame as a dict",
+    "Id": "an id as an `int`, or as text",
+    "MaskLabels": "a dict from pixel values (tuples of 1, 3 or 4 integers) to lists of labels",
+    "MaskLike": "a mask of a view as a dict with its `uri` and `timestamp`, or a URI",
+    "OnError": '`"stop"` or `"skip"`',
+    "OpenDatabase": "an open database, such as `connect` returns",
+    "Severity": '`"error"`, `"warning"` or `"note"`',
+    "Source": "a path, a pattern, or `-` for standard input; an iterable of dicts; an Arrow table or reader",
+    "Transform": "a function of an image and its mask that returns both",
+}
+"""Public types of parameters, which annotations of callers may name."""
+
 CHAPTERS = {
     "Open a database": ("connect", "Database", "doctor"),
     "What calls return": (
@@ -38,18 +52,16 @@ CHAPTERS = {
         "Annotation",
         "ImageAnnotation",
         "DataView",
+        "RoiQuery",
         "ViewQuery",
         "MappingRule",
         "IterationOrder",
     ),
-    "Errors": tuple(name for name in masksdb.__all__ if name.endswith("Error")),
+    "Errors": tuple(name for name in masksdb.__all__ if name.endswith("Error") and name not in ALIASES),
 }
 
-ALIASES = {"MaskLike": "a mask of a view as a dict with its `uri` and `timestamp`, or a URI"}
-"""Public names of types that are spelled out where they stand."""
 
-
-MADE = ("Settings", "SingleFrame", "FrameGroup", "DataView")
+MADE = ("Settings", "SingleFrame", "FrameGroup", "DataView", "RoiQuery")
 """Classes that are made by calling them; what others are got from stands in their docstrings."""
 
 
@@ -58,7 +70,8 @@ def python_page() -> str:
     page = [
         "# Python\n",
         "Generated from the signatures and docstrings by `make docs`. All names are imported from `masksdb`.\n",
-        "".join(f"`{name}` is {text}.\n" for name, text in ALIASES.items()),
+        "Types of parameters:\n",
+        "".join(f"* `{name}` is {text}.\n" for name, text in ALIASES.items()),
     ]
     for title, names in CHAPTERS.items():
         page.append(f"## {title}\n")

@@ -29,14 +29,16 @@ if TYPE_CHECKING:
     from masksdb.analysis.analyze import AnalyzeReport
     from masksdb.analysis.check import CheckReport
     from masksdb.analysis.scores import Evaluation
+    from masksdb.analysis.settings import Severity
     from masksdb.clearml.annotations import Annotation, ImageAnnotation
+    from masksdb.clearml.arguments import Id
     from masksdb.clearml.dataset import Dataset
     from masksdb.clearml.dataview import DataView
-    from masksdb.clearml.default_database import set_default
+    from masksdb.clearml.default_database import OpenDatabase, set_default
     from masksdb.clearml.frame_group import FrameGroup
     from masksdb.clearml.single_frame import SingleFrame
-    from masksdb.clearml.version import DatasetVersion
-    from masksdb.clearml.views.definition import IterationOrder, MappingRule, ViewQuery
+    from masksdb.clearml.version import DatasetVersion, FrameLike
+    from masksdb.clearml.views.definition import IterationOrder, MappingRule, RoiQuery, ViewQuery
     from masksdb.database import Database, connect
     from masksdb.errors import (
         DatabaseDamagedError,
@@ -55,13 +57,16 @@ if TYPE_CHECKING:
     )
     from masksdb.exchange.ingest import IngestReport
     from masksdb.exchange.loss import LossReport
+    from masksdb.exchange.staging import OnError, Source
     from masksdb.pixels.functions.registration import register
     from masksdb.pixels.mask_reads import MaskReads
     from masksdb.pixels.read import MaskLike, to_numpy
-    from masksdb.pixels.settings import Settings
+    from masksdb.pixels.settings import DecodeErrors, Settings
     from masksdb.store.changes import VersionChanges
     from masksdb.store.doctor import Diagnosis, Problem, doctor
+    from masksdb.store.mask_labels import MaskLabels
     from masksdb.training.arrays import FrameArrays
+    from masksdb.training.settings import Transform
     from masksdb.training.splits import SplitReport
     from masksdb.training.torch_frames import TorchFrames as TorchFrames
 
@@ -77,11 +82,14 @@ __all__ = [
     "DatabaseLockedError",
     "Dataset",
     "DatasetVersion",
+    "DecodeErrors",
     "Diagnosis",
     "DiskFullError",
     "Evaluation",
     "FrameArrays",
     "FrameGroup",
+    "FrameLike",
+    "Id",
     "ImageAnnotation",
     "IngestError",
     "IngestReport",
@@ -90,16 +98,23 @@ __all__ = [
     "LossReport",
     "MappingRule",
     "MaskDecodeError",
+    "MaskLabels",
     "MaskLike",
     "MaskReads",
     "MasksDBError",
     "NotFoundError",
+    "OnError",
+    "OpenDatabase",
     "Problem",
     "QueryError",
+    "RoiQuery",
     "SchemaVersionError",
     "Settings",
+    "Severity",
     "SingleFrame",
+    "Source",
     "SplitReport",
+    "Transform",
     "UnsupportedFormatError",
     "UsageError",
     "VersionChanges",
@@ -120,22 +135,32 @@ _HOMES = {
     "Database": "database",
     "Dataset": "clearml.dataset",
     "DatasetVersion": "clearml.version",
+    "DecodeErrors": "pixels.settings",
     "Diagnosis": "store.doctor",
     "Evaluation": "analysis.scores",
     "FrameArrays": "training.arrays",
     "FrameGroup": "clearml.frame_group",
+    "FrameLike": "clearml.version",
+    "Id": "clearml.arguments",
     "ImageAnnotation": "clearml.annotations",
     "IngestReport": "exchange.ingest",
     "IterationOrder": "clearml.views.definition",
     "LossReport": "exchange.loss",
     "MappingRule": "clearml.views.definition",
+    "MaskLabels": "store.mask_labels",
     "MaskLike": "pixels.read",
     "MaskReads": "pixels.mask_reads",
+    "OnError": "exchange.staging",
+    "OpenDatabase": "clearml.default_database",
     "Problem": "store.doctor",
+    "RoiQuery": "clearml.views.definition",
     "Settings": "pixels.settings",
+    "Severity": "analysis.settings",
     "SingleFrame": "clearml.single_frame",
+    "Source": "exchange.staging",
     "SplitReport": "training.splits",
     "TorchFrames": "training.torch_frames",
+    "Transform": "training.settings",
     "VersionChanges": "store.changes",
     "ViewQuery": "clearml.views.definition",
     "connect": "database",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from masksdb.exchange.staging import Source
     from masksdb.pixels.read import MaskLike
     from masksdb.training.arrays import FrameArrays
+    from masksdb.training.settings import Transform
     from masksdb.training.splits import SplitReport
     from masksdb.training.torch_frames import TorchFrames
 
@@ -546,7 +547,7 @@ class Database:
         """
         from masksdb.training.arrays import Options, query_arrays
 
-        options = Options(void=void, images=images, crop=crop, size=size, seed=seed)
+        options = Options(void, images, crop, size, seed)
         relation = self.sql(query, parameters)
         with self._engine.errors():
             rows = relation.to_arrow_table()
@@ -562,13 +563,23 @@ class Database:
         crop: tuple[int, ...] | None = None,
         size: tuple[int, int] | None = None,
         seed: int = 0,
+        transform: Transform | None = None,
     ) -> TorchFrames:
-        """The result of :meth:`arrays` as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
+        """The images of a query as a ``torch.utils.data.Dataset``; parameters as in :meth:`arrays`.
+
+        An item has ``image``, a uint8 tensor of shape (3, height, width), and ``mask``, a uint8 or int64 tensor of
+        shape (height, width), with torchvision a ``tv_tensors.Mask``; also ``labels``, ``frame_id`` and the other names
+        of :class:`masksdb.FrameArrays`. Its method ``loader()`` makes a ``DataLoader`` over it.
+
+        ``transform(image, mask)`` is called with these two tensors, after crop and size (``image`` is None with
+        ``images=False``), and returns both, of any shape and type. Workers that are spawned need one that can be
+        pickled.
 
         Raises:
             UsageError: torch is not installed, or a column is missing or of another type.
         """
-        return as_torch(self.arrays(query, parameters, void=void, images=images, crop=crop, size=size, seed=seed))
+        arrays = self.arrays(query, parameters, void=void, images=images, crop=crop, size=size, seed=seed)
+        return as_torch(arrays, transform)
 
     def split(
         self,

@@ -7,8 +7,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
-from types import UnionType
-from typing import NamedTuple
+from typing import NamedTuple, get_origin
 
 import architecture
 import pytest
@@ -130,7 +129,7 @@ def test_the_public_names_are_those_of_all() -> None:
     assert list(masksdb.__all__) == sorted(masksdb.__all__)
     for name in masksdb.__all__:
         value = getattr(masksdb, name)
-        assert isinstance(value, UnionType) or value.__module__.startswith("masksdb."), name
+        assert get_origin(value) is not None or value.__module__.startswith("masksdb."), name
     for name in set(dir(importlib.import_module("masksdb.errors"))) & set(dir(masksdb)):
         assert name in masksdb.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -158,7 +157,7 @@ def test_opening_a_database_does_not_import_what_only_pixels_need() -> None:
 
 
 def test_every_error_derives_from_one() -> None:
-    kinds = [getattr(masksdb, name) for name in masksdb.__all__ if name.endswith("Error")]
+    kinds = [getattr(masksdb, name) for name in masksdb.__all__ if name.endswith("Error") and name != "OnError"]
     assert len(kinds) >= 8
     assert all(issubclass(kind, masksdb.MasksDBError) for kind in kinds)
 

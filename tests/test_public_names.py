@@ -1,4 +1,4 @@
-"""The public names: what a caller gets back can be named."""
+"""The public names: a caller can name what a function takes and returns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+from python_page import MADE
 from support.common import ROOT
 
 import masksdb
@@ -35,6 +36,12 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
                     yield f"{name}.{attribute}", function
 
 
+def is_internal(name: str) -> bool:
+    """Whether callers get such an object from a function, and never make one."""
+    class_name, _, method = name.partition(".")
+    return method == "__init__" and class_name not in MADE
+
+
 FUNCTIONS = dict(public_functions())
 OPEN = {
     "DataView.prefetch_files": "refused, however it is called",
@@ -49,6 +56,12 @@ OPEN = {
 def test_what_a_public_function_returns_is_public(name: str) -> None:
     returned = set(re.findall(r"[A-Za-z_]\w*", str(FUNCTIONS[name].__annotations__.get("return"))))
     assert returned & DEFINED <= {*masksdb.__all__, *masksdb._HOMES}
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if not is_internal(name)])
+def test_what_a_public_function_takes_is_public(name: str) -> None:
+    taken = " ".join(str(kind) for parameter, kind in FUNCTIONS[name].__annotations__.items() if parameter != "return")
+    assert set(re.findall(r"[A-Za-z_]\w*", taken)) & DEFINED <= {*masksdb.__all__, *masksdb._HOMES}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

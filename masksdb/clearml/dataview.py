@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from masksdb.training.arrays import FrameArrays
+    from masksdb.training.settings import Transform
     from masksdb.training.torch_frames import TorchFrames
 
 _KEPT: Any = object()
@@ -409,20 +410,15 @@ class DataView:
     ) -> FrameArrays:
         """The frames as numpy arrays for training, by index: the image of a source and the class number of each pixel.
 
-        Args:
-            mask: id of the only masks to read; without it all are read.
-            void: the number of pixels without a label, or with a label whose number is negative.
-            images: read the image too, not only the class mask.
-            crop: (height, width) at a random place, or (x, y, height, width).
-            size: (height, width) that the image or its crop is scaled to, by taking the nearest pixels.
-            seed: the seed of random crops, combined with the epoch and the index of the frame.
+        ``mask`` is the id of the only masks to read; without it all are read. The other parameters are those of
+        :meth:`masksdb.Database.arrays`.
 
         Raises:
             UsageError: no label has a number.
         """
         from masksdb.training.arrays import Options
 
-        options = Options(void=void, images=images, crop=crop, size=size, seed=seed)
+        options = Options(void, images, crop, size, seed)
         return view_arrays(self._engine, self._definition, mask, options)
 
     def torch_dataset(
@@ -434,13 +430,17 @@ class DataView:
         crop: tuple[int, ...] | None = None,
         size: tuple[int, int] | None = None,
         seed: int = 0,
+        transform: Transform | None = None,
     ) -> TorchFrames:
-        """The result of :meth:`arrays` as a torch dataset; see :class:`masksdb.training.torch_frames.TorchFrames`.
+        """The frames as a ``torch.utils.data.Dataset``; parameters as in :meth:`arrays`.
+
+        Its items and ``transform`` are described at :meth:`masksdb.Database.torch_dataset`.
 
         Raises:
             UsageError: torch is not installed, or no label has a number.
         """
-        return as_torch(self.arrays(mask, void=void, images=images, crop=crop, size=size, seed=seed))
+        arrays = self.arrays(mask, void=void, images=images, crop=crop, size=size, seed=seed)
+        return as_torch(arrays, transform)
 
     def get_count(self) -> tuple[int, list[int]]:
         """The number of frames of the view, each counted once, and the number of frames of each query."""

@@ -30,7 +30,7 @@ from masksdb.store.versions import VersionDetails
 if TYPE_CHECKING:
     from masksdb.clearml.dataset import Dataset
 
-Frame = SingleFrame | FrameGroup | Mapping[str, Any]
+FrameLike = SingleFrame | FrameGroup | Mapping[str, Any]
 """A frame as an object, or as its JSON object."""
 
 
@@ -270,7 +270,7 @@ class DatasetVersion:
 
     def add_frames(
         self,
-        frames: Iterable[Frame],
+        frames: Iterable[FrameLike],
         warn_on_duplicate_frames: bool = False,
         batch_size: int = 1000,
         refresh_version_stats: bool = True,
@@ -319,7 +319,7 @@ class DatasetVersion:
 
     def update_frames(
         self,
-        frames: Iterable[Frame],
+        frames: Iterable[FrameLike],
         batch_size: int = 1000,
         refresh_version_stats: bool = True,
     ) -> None:
@@ -334,7 +334,7 @@ class DatasetVersion:
 
     def delete_frames(
         self,
-        frames: Iterable[Frame | str],
+        frames: Iterable[FrameLike | str],
         batch_size: int = 1000,
         refresh_version_stats: bool = True,
         delete_sources: bool = False,
@@ -409,7 +409,7 @@ def _dataset(dataset_id: Id | None, dataset_name: str | None, dataset_project: s
     return Dataset.get(dataset_id, dataset_name, dataset_project)
 
 
-def _frame_dict(frame: Frame) -> dict[str, Any]:
+def _frame_dict(frame: FrameLike) -> dict[str, Any]:
     return frame.to_dict() if isinstance(frame, SingleFrame | FrameGroup) else dict(frame)
 
 

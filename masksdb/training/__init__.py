@@ -8,11 +8,12 @@ from masksdb.errors import UsageError
 
 if TYPE_CHECKING:
     from masksdb.training.arrays import FrameArrays
+    from masksdb.training.settings import Transform
     from masksdb.training.torch_frames import TorchFrames
 
 
-def as_torch(arrays: FrameArrays) -> TorchFrames:
-    """The same frames as torch tensors.
+def as_torch(arrays: FrameArrays, transform: Transform | None) -> TorchFrames:
+    """The same frames as torch tensors, each image and mask transformed.
 
     Raises:
         UsageError: torch is not installed.
@@ -23,4 +24,4 @@ def as_torch(arrays: FrameArrays) -> TorchFrames:
         if error.name is None or not error.name.startswith("torch"):
             raise
         raise UsageError("torch_dataset: torch is not installed: pip install 'masksdb[torch]'") from None
-    return TorchFrames(arrays)
+    return TorchFrames(arrays, transform)

@@ -14,7 +14,7 @@ from support.common import FIXTURES, tool
 from support.real_frames import davis_frames
 
 import masksdb
-from masksdb import DataView, MasksDBError
+from masksdb import DataView, MasksDBError, UsageError
 
 torch = tool("torch")
 pytestmark = [pytest.mark.tools, pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")]
@@ -51,6 +51,49 @@ def test_any_loader_makes_batches_of_them(view: DataView) -> None:
     assert last["mask"].shape == (2, 90, 160)
     assert [list(labels) for labels in last["labels"]] == [list(dataset[index]["labels"]) for index in (10, 11)]
     assert last["frame_id"] == [dataset[index]["frame_id"] for index in (10, 11)]
+
+
+def test_they_are_a_dataset_of_torch(view: DataView) -> None:
+    dataset = view.torch_dataset(mask="seg")
+    assert isinstance(dataset, torch.utils.data.Dataset)
+    train, rest = torch.utils.data.random_split(dataset, [5, 7])
+    assert len(train + rest) == 12
+
+
+def flipped(image: Any, mask: Any) -> tuple[Any, Any]:
+    """Image and mask from right to left, the image from 0 to 1."""
+    return image.flip(-1) / 255, mask.flip(-1)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_transform_changes_image_and_mask_in_workers_too(start: str, view: DataView) -> None:
+    plain, dataset = view.torch_dataset(mask="seg"), view.torch_dataset(mask="seg", transform=flipped)
+    (batch,) = dataset.loader(batch_size=12, num_workers=1, multiprocessing_context=start)
+    for index, (image, mask) in enumerate(zip(batch["image"], batch["mask"], strict=True)):
+        expected = plain[index]["image"].numpy()[:, :, ::-1].astype(np.float32) / 255
+        np.testing.assert_allclose(image.numpy(), expected, rtol=1e-6)
+        assert mask.tolist() == plain[index]["mask"].numpy()[:, ::-1].tolist()
+
+
+def test_a_transform_may_return_numpy_and_gets_no_image_where_none_is_read(view: DataView) -> None:
+    dataset = view.torch_dataset(mask="seg", images=False, transform=lambda image, mask: (image, mask.numpy()[:8, :8]))
+    assert "image" not in dataset[0]
+    assert isinstance(dataset[0]["mask"], np.ndarray)
+    (batch,) = dataset.loader(batch_size=12)
+    assert batch["mask"].shape == (12, 8, 8)
+
+
+def failing(_image: Any, _mask: Any) -> Any:
+    raise ZeroDivisionError
+
+
+def test_a_transform_that_fails_names_the_frame(view: DataView) -> None:
+    with pytest.raises(
+        MasksDBError, match=r"frame 'bergen_06' of street/v1, source 'front': the transform failed: Zero"
+    ):
+        view.torch_dataset(mask="seg", transform=failing)[0]
+    with pytest.raises(UsageError, match="transform: found Tensor, expected that it returns image and mask"):
+        view.torch_dataset(mask="seg", transform=lambda image, _mask: image)[0]
 
 
 def test_masks_of_torchvision_are_made_where_it_is_there(view: DataView) -> None:

@@ -62,27 +62,28 @@ class RoiQuery:
             object.__setattr__(self, "label", tuple(self.label))
             if not self.label or not all(isinstance(label, str) for label in self.label):
                 raise UsageError(f"label: found {self.label!r}, expected a label, a list of labels or Lucene")
-        self.roi_condition(Values())
-
-    def roi_condition(self, values: Values) -> str:
-        """The SQL condition on a row of ``rois``; its values are bound."""
-        tests = []
-        if isinstance(self.label, tuple):
-            names = [label for label in self.label if label != ANY]
-            tests.append(f"coalesce(list_has_all(labels, {values.bind(names)}), false)")
-        elif isinstance(self.label, str) and is_name(self.label):
-            tests.append(f"coalesce(list_contains(labels, {values.bind(self.label.strip())}), false)")
-        elif self.label is not None:
-            tests.append(condition(str(self.label), "roi_query", values))
-        for end, comparison in zip(self.conf_range or (), (">=", "<="), strict=False):
-            if end != -1:
-                tests.append(f"coalesce(confidence {comparison} {values.bind(float(end))}, false)")
-        return " AND ".join(tests) or EVERYTHING
+        roi_condition(self, Values())
 
     @property
     def is_everything(self) -> bool:
         """Whether it matches every frame, even one without ROIs, as ``*`` does."""
         return self == RoiQuery(label=ANY)
+
+
+def roi_condition(rule: RoiQuery, values: Values) -> str:
+    """The SQL condition of a rule on a row of ``rois``; its values are bound."""
+    tests = []
+    if isinstance(rule.label, tuple):
+        names = [label for label in rule.label if label != ANY]
+        tests.append(f"coalesce(list_has_all(labels, {values.bind(names)}), false)")
+    elif isinstance(rule.label, str) and is_name(rule.label):
+        tests.append(f"coalesce(list_contains(labels, {values.bind(rule.label.strip())}), false)")
+    elif rule.label is not None:
+        tests.append(condition(str(rule.label), "roi_query", values))
+    for end, comparison in zip(rule.conf_range or (), (">=", "<="), strict=False):
+        if end != -1:
+            tests.append(f"coalesce(confidence {comparison} {values.bind(float(end))}, false)")
+    return " AND ".join(tests) or EVERYTHING
 
 
 def _is_end(end: Any) -> bool:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from masksdb.clearml.views.definition import Definition, IterationOrder, MappingRule, RoiQuery, ViewQuery
+from masksdb.clearml.views.definition import (
+    Definition,
+    IterationOrder,
+    MappingRule,
+    RoiQuery,
+    ViewQuery,
+    roi_condition,
+)
 from masksdb.clearml.views.lucene import EVERYTHING, condition
 from masksdb.errors import NotFoundError, UsageError
 from masksdb.store import versions
@@ -126,7 +133,7 @@ def _of_rois(roi_query: RoiQuery, values: Values) -> str:
     least, most = roi_query.count_range or (-1, -1)
     if least == 0 and most == -1:
         return f"NOT {EVERYTHING}" if roi_query.must_not else EVERYTHING
-    frames = frames_where("rois", roi_query.roi_condition(values))
+    frames = frames_where("rois", roi_condition(roi_query, values))
     tests = []
     if least > 1:
         tests.append(f"count(*) >= {values.bind(int(least))}")
