@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import sqlite3
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,11 +89,16 @@ measurements ({self.runs} each, unless a section says otherwise), with files in 
   some 1.1 kB a frame; seeded PNG files and a video, and masks of DAVIS 2017 where they are present"""
 
     def _limits(self) -> str:
-        rows = [
-            (each.what, each.against, each.measured, each.limit, "yes" if each.is_met else "**no**")
-            for each in self.limits
-        ]
-        return "## Limits\n\n" + _grid(("what", "measured against", "measured", "at most", "met"), rows)
+        return "## Limits\n\nWhat was measured, against what, and the most that it may be.\n\n" + "\n".join(
+            map(_limit_item, self.limits)
+        )
+
+
+def _limit_item(limit: Limit) -> str:
+    against = f", against {limit.against}" if limit.against else ""
+    kept = "kept" if limit.is_met else "**missed**"
+    text = f"* {kept}: {limit.what}{against}: {limit.measured}, at most {limit.limit}"
+    return textwrap.fill(text, 120, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
