@@ -138,8 +138,10 @@ def test_the_sql_of_the_page_on_evaluations_counts_each_pixel_once(
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        for target, anchor in re.findall(r"\]\(([^)#:]+)#?([^)]*)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} -> {target}"
+            headings = re.findall(r"^#+ (.*)", (page.parent / target).read_text(), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings], (page, anchor)
 
 
 def test_the_fixtures_are_what_their_script_writes(tmp_path: Path) -> None:
