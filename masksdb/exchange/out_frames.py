@@ -114,7 +114,7 @@ class OutFrames:
     left_out: dict[str, str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     _splits: dict[str, str] = field(default_factory=dict)
-    _split_names: set[str] = field(default_factory=set)
+    _split_names: dict[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check that the masks to export are known.
@@ -165,7 +165,7 @@ class OutFrames:
     def names(self) -> dict[tuple[int, int], str]:
         """A unique name for each image, by frame key and source index: from the id of its frame, else from its file."""
         names: dict[tuple[int, int], str] = {}
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for source in self._sources:
             file = PurePosixPath((source.source_uri or "").rpartition("://")[2]).stem
             text = source.frame_id if source.id_given or not file else file

@@ -28,7 +28,7 @@ _NAMES = re.compile(
 """Names, without suffix, of files that must be label maps."""
 
 _SIGNS = {
-    ".csv": re.compile(rb"(?i)\A[^\n]*\bname[^\n]*\br(ed)?\W+g(reen)?\W+b(lue)?\b"),
+    ".csv": re.compile(rb"(?i)\A(?>[^\n]*?\bname)[^\n]*\br(ed)?\W+g(reen)?\W+b(lue)?\b"),
     ".json": re.compile(rb'"label_map"\s*:'),
     ".yaml": re.compile(rb"(?m)^names\s*:"),
     ".yml": re.compile(rb"(?m)^names\s*:"),
@@ -212,7 +212,7 @@ def _of_lines(text: str) -> Iterator[Entry]:
 _FORMS = (
     re.compile(r"(?P<rgb>\d+[\s,]+\d+[\s,]+\d+)[\s,]+(?P<name>\S.*)"),
     re.compile(r"(?P<name>[^:]+):\s*(?P<rgb>\d+\s*,\s*\d+\s*,\s*\d+)\s*(:.*)?"),
-    re.compile(r"(?P<name>.*?\S)[\s,]+(?P<rgb>\d+[\s,]+\d+[\s,]+\d+)"),
+    re.compile(r"(?P<name>.*(?<=[^\s,]))[\s,]++(?P<rgb>\d+[\s,]+\d+[\s,]+\d+)"),
     re.compile(r"(?P<index>\d+)\s*[\s,:]\s*(?P<name>\S.*)"),
 )
 """The forms of a line that is more than a name."""

@@ -23,18 +23,27 @@ from masksdb.pixels.painting import Layer, layer_of_run_lengths, no_places, pain
 from masksdb.pixels.settings import Settings
 
 
-def unused_name(name: str, taken: set[str]) -> str:
+def unused_name(name: str, taken: dict[str, int]) -> str:
     """A name, or the name with a number where a file system may take it for another one; it is taken from now on.
 
-    >>> taken = set()
+    Args:
+        name: the name.
+        taken: the names that are taken, each with the number to try next: very many things may want one name.
+
+    >>> taken = {}
     >>> [unused_name(name, taken) for name in ("a/b", "A/B", "a_b")]
     ['a/b', 'A/B_2', 'a_b_3']
     """
-    unused, number = name, 2
-    while (folded := unicodedata.normalize("NFC", unused.replace("/", "_").casefold())) in taken:
+    unused, wanted = name, _folded(name)
+    number = taken.get(wanted, 2)
+    while (folded := _folded(unused)) in taken:
         unused, number = f"{name}_{number}", number + 1
-    taken.add(folded)
+    taken |= {wanted: number} if folded == wanted else {wanted: number, folded: 2}
     return unused
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("/", "_").casefold())
 
 
 NAME_BYTES = 200

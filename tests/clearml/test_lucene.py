@@ -157,6 +157,18 @@ def test_what_is_not_known_is_refused_with_its_place(text: str, argument: str, m
             condition(text, argument, Values())
 
 
+@pytest.mark.parametrize("text", ['"' * 100_000, "/" * 100_000, "a " * 100_000, "a OR " * 100_000 + "a"])
+def test_a_query_of_too_many_terms_is_refused_at_once(text: str) -> None:
+    with pytest.raises(masksdb.UsageError, match=r"roi_query: [0-9,]+ words, phrases and operators; expected at most"):
+        condition(text, "roi_query", Values())
+
+
+def test_a_field_of_many_keys_is_read_at_once() -> None:
+    values = Values()
+    condition("meta" + ".a" * 100_000 + ":1", "roi_query", values)
+    assert "/a" * 100_000 in values.bound.values()
+
+
 def test_deep_nesting_is_refused() -> None:
     with pytest.raises(masksdb.UsageError, match="nested too deeply"):
         condition("(" * 5000 + "a" + ")" * 5000, "roi_query", Values())

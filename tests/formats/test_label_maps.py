@@ -238,3 +238,15 @@ def test_a_line_of_a_label_map_ends_where_files_say(tmp_path: Path) -> None:
     assert [entry.label for entry in lines] == ["a\u2028b", "c\x0bd"]
     rows = entries(tmp_path, "classes.csv", 'name,id\n"a\u2028b",1\nc,2\n')
     assert [(entry.label, entry.index) for entry in rows] == [("a\u2028b", 1), ("c", 2)]
+
+
+@pytest.mark.parametrize("gap", [",", " ,", " "])
+def test_a_long_gap_in_a_name_is_read_at_once(tmp_path: Path, gap: str) -> None:
+    name = f"a{gap * 100_000}b"
+    assert [entry.label for entry in entries(tmp_path, "labels.txt", f"{name}\n")] == [name]
+    assert [entry.colour for entry in entries(tmp_path, "labels.txt", f"{name} 1 2 3\n")] == [(1, 2, 3)]
+
+
+def test_a_long_first_line_of_a_table_is_no_sign_of_a_label_map(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(" name" * 6_000 + " r" * 6_000)
+    assert find_label_map(Tree(tmp_path), tmp_path) is None

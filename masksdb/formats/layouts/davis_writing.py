@@ -40,7 +40,7 @@ class _Sequence:
     labels: dict[Hashable, str] = field(default_factory=dict)
     numbers: dict[Hashable, int | None] = field(default_factory=dict)
     seen: dict[int, list[str]] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
+    names: dict[str, int] = field(default_factory=dict)
     split: str | None = None
 
     def number(self) -> None:
@@ -51,7 +51,7 @@ class _Sequence:
 def write(out: Writing) -> None:
     """Write the masks; ``meta.json`` where labels are not the indexes themselves; the sequences of each split."""
     sequences: dict[_Key, _Sequence] = {}
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     for frame in out.frames():
         key_of_sequence = _key(frame)
         if key_of_sequence not in sequences:

@@ -206,7 +206,7 @@ class _Writer:
                 self.palette[index] = colours[name]
         self.without_image: list[str] = []
         self.names: dict[str, str] = {}
-        self.taken: set[str] = set()
+        self.taken: dict[str, int] = {}
         self.lost_splits: set[str] = set()
         self.crowds = 0
         self.ignored: set[str] = set()
