@@ -22,13 +22,20 @@ from PIL import Image
 from masksdb.errors import IngestError, MasksDBError
 from masksdb.formats.frame import Frame, RunLengths, Size
 from masksdb.pixels import rle
+from masksdb.pixels.colours import Colour
 from masksdb.pixels.mask_cache import facts_cache
-from masksdb.pixels.masks import MaskFacts, MaskRef
+from masksdb.pixels.masks import BLUE, RED, MaskFacts, MaskRef
 from masksdb.pixels.settings import Settings
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
 MASKS_AT_ONCE = 128
+
+MOST_COLOURS = 512
+"""The most colours of a mask in colours that no label map names: a photograph has thousands."""
+
+_NEAR = 48
+"""By how much a channel of a colour differs at most from that which JPEG or interpolation made it of."""
 
 VOID, BACKGROUND = "void", "background"
 """Labels of pixels that are to be ignored, and of those that are not an object."""
@@ -312,6 +319,53 @@ class Tree:
                 else:
                     self.refuse(Fault(f"a mask without its image, of which there is none in {home}/", path))
         return masks
+
+
+def check_colours(
+    path: Path, facts: MaskFacts, unnamed: Sequence[int], names: Mapping[Colour, str], where: str | None
+) -> None:
+    """Refuse a mask whose colours its label map does not name; without a map, one with too many for classes.
+
+    Args:
+        path: the mask.
+        facts: its values.
+        unnamed: the rows of those that nothing names.
+        names: the classes by the colours that the label map names.
+        where: the label map; None where there is none that names colours.
+
+    Raises:
+        Fault: it has such colours; with their number, their pixels, and the nearest colour of the map.
+    """
+    if not len(unnamed):
+        return
+    area = facts.regions.area[unnamed]
+    colours = facts.colours[unnamed, RED : BLUE + 1]
+    count = len(np.unique(colours, axis=0))
+    advice = "save masks as PNG, without resizing them"
+    if where is None or not names:
+        if count > MOST_COLOURS:
+            looks = "it looks like JPEG noise, interpolation or an ordinary photograph"
+            limit = f"more than the {MOST_COLOURS} of a mask without a label map"
+            raise Fault(f"{count:,} colours, {limit}: {looks}; {advice}, or add a label map", path)
+        return
+    largest = np.argsort(-area)[:1000]
+    known = list(names)
+    distances = np.abs(colours[largest, None] - np.array(known)).max(axis=2)
+    nearest = known[int(distances[0].argmin())]
+    first = f"such as {_text_of(colours[largest[0]])} (nearest is {_text_of(nearest)}, {names[nearest]!r})"
+    is_near = 2 * area[largest][distances.min(axis=1) <= _NEAR].sum() >= area[largest].sum()
+    cause = f"{facts.image.content_type} changes colours" if facts.image.is_lossy else "another label map"
+    if not facts.image.is_lossy and is_near:
+        cause = "they are close to its colours, as after JPEG or interpolation"
+    elif not facts.image.is_lossy and count > MOST_COLOURS:
+        cause = "it looks like an ordinary photograph"
+    colour_count = f"{count:,} colours" if count > 1 else "a colour"
+    have = f"{int(area.sum()):,} of {facts.pixels:,} pixels have {colour_count} that {where} does not name"
+    raise Fault(f"{have}, {first}: {cause}; {advice}, or name the colours there", path)
+
+
+def _text_of(colour: Iterable[int]) -> str:
+    return ",".join(str(part) for part in colour)
 
 
 def size_of(facts: MaskFacts) -> Size:

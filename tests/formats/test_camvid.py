@@ -44,8 +44,12 @@ def test_indexes_are_segnets_and_unlabelled_counts_for_nothing(db: masksdb.Datab
 def test_black_is_void_and_a_list_of_colours_goes_first(db: masksdb.Database, tmp_path: Path) -> None:
     photo(tmp_path / "d/train/a.png", 2, 1)
     save(tmp_path / "d/trainannot/a.png", [[[0, 0, 0], [1, 2, 3]]])
+    with pytest.raises(IngestError, match="1 of 2 pixels have a colour that the label map of CamVid does not name"):
+        db.ingest(tmp_path / "d", dataset="d")
+    save(tmp_path / "d/trainannot/a.png", [[[0, 0, 0], [128, 128, 128]]])
     db.ingest(tmp_path / "d", dataset="d")
-    assert [row[1::4] for row in regions(db)] == [("Void", True), ("1,2,3", False)]
+    assert [row[1::4] for row in regions(db)] == [("Void", True), ("Sky", False)]
+    save(tmp_path / "d/trainannot/a.png", [[[0, 0, 0], [1, 2, 3]]])
     (tmp_path / "d/label_colors.txt").write_text("0 0 0\tnight\n1 2 3\tday\n")
     db.ingest(tmp_path / "d", dataset="e")
     labels = db.sql("SELECT labels[1] FROM mask_rois WHERE dataset = 'e' ORDER BY mask_value").fetchall()

@@ -277,18 +277,6 @@ def test_palette_indexes_are_named_by_colour_where_the_map_has_only_colours(
     assert values(db, tmp_path / "d", [[0, 1, 2]], palette=PALETTE) == [("car", [1], False), ("bus", [2], False)]
 
 
-def test_a_colour_without_name_is_its_own_label_and_told_once(db: masksdb.Database, tmp_path: Path) -> None:
-    (tmp_path / "d").mkdir()
-    (tmp_path / "d/classes.csv").write_text("name,r,g,b\ncar,1,2,3\n")
-    save(tmp_path / "d/masks/a.png", [[[0, 0, 0], [1, 2, 3], [9, 8, 7]]])
-    save(tmp_path / "d/masks/b.png", [[[0, 0, 0], [9, 8, 7]]])
-    report = db.ingest(tmp_path / "d", dataset="d")
-    assert [row[:2] for row in regions(db)] == [("a", "car"), ("a", "9,8,7"), ("b", "9,8,7")]
-    assert [note for note in report.notes if "9,8,7" in note] == [
-        f"{tmp_path}/d/masks/a.png: the value 9,8,7 is not in classes.csv; its label is '9,8,7'"
-    ]
-
-
 def test_unused_classes_are_declared(db: masksdb.Database, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/labels.txt").write_text("background\ncar\nbus\n")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
-from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, open_file
+from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, check_colours, open_file
 from masksdb.pixels.masks import BLUE, RED, MaskFacts
 
 SEG, PARTS = "seg", "parts"
@@ -182,6 +182,7 @@ class _Reader:
         if facts.image.mode not in ("rgb", "rgba") or facts.image.depth > 8:
             mode = f"{facts.image.mode.replace('_', ' and ')} of {facts.image.depth} bits"
             raise Fault(f"found {mode}, expected RGB of 8 bits, with the class in R and G")
+        check_colours(path, facts, range(len(facts.colours)), {}, None)
         self.tree.declare(mask_id, [0, 0, 0], BACKGROUND)
         shown = dict.fromkeys(tuple(row) for row in facts.colours[:, RED : BLUE + 1].tolist())
         values = [value for value in shown if any(value)]

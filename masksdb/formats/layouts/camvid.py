@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from masksdb.formats.frame import Frame, mask_of, roi_of, source_of
 from masksdb.formats.label_map import Entry, LabelMap, read_entries
-from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, read_text
+from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, check_colours, read_text
 from masksdb.pixels.masks import MaskFacts
 
 ANNOTATIONS = "annot"
@@ -185,6 +185,11 @@ class _Reader:
             tree.note(item.image, f"no annotation in {item.split}{ANNOTATIONS}/; its frame has no mask")
             return frame
         known = self._known(facts)
+        if not facts.image.has_sample:
+            names = {colour: entry.label for colour, entry in self.label_map.by_colour.items()}
+            unnamed = [row for row, value in enumerate(facts.stored_values()) if tuple(value[:3]) not in known]
+            where = self.label_map.path.name if self.label_map.path.is_file() else "the label map of CamVid"
+            check_colours(item.mask, facts, unnamed, names, where)
         for stored in facts.stored_values():
             value = stored[:3]
             entry = known.get(tuple(value))

@@ -37,10 +37,10 @@ from masksdb.formats.layouts.cityscapes_labels import (
     load_labels,
     value_of,
 )
-from masksdb.formats.reading import IMAGE_SUFFIXES, VOID, Fault, Tree
+from masksdb.formats.reading import IMAGE_SUFFIXES, VOID, Fault, Tree, check_colours
 from masksdb.formats.writing import OutFrame, Region, Writing, file_name, value_key
 from masksdb.pixels import polygons
-from masksdb.pixels.masks import MaskFacts
+from masksdb.pixels.masks import BLUE, RED, MaskFacts
 
 IMAGES, KINDS = "leftImg8bit", ("gtFine", "gtCoarse")
 
@@ -185,6 +185,10 @@ class _Reader:
             raise Fault(f"found {facts.image.mode.replace('_', ' and ')}, expected {expected}")
         values = facts.stored_values()
         if mask_id == COLOUR:
+            names = {label.colour: label.name for label in self.labels}
+            shown = map(tuple, facts.colours[:, RED : BLUE + 1].tolist())
+            unnamed = [row for row, colour in enumerate(shown) if colour not in names]
+            check_colours(path, facts, unnamed, names, "the label table")
             values = [list(value) for value in dict.fromkeys(tuple(row[1:4]) for row in facts.colours.tolist())]
         return [self._roi(path, mask_id, value) for value in values]
 

@@ -21,7 +21,7 @@ from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
 from masksdb.formats.label_map import label_map_files
 from masksdb.formats.layouts.davis_writing import ANNOTATIONS, META, SETS, write
 from masksdb.formats.palette import VOID_INDEX, voc_colour
-from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, open_file, split_lists
+from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, check_colours, open_file, split_lists
 from masksdb.pixels.masks import MaskFacts
 
 __all__ = ["read", "recognise", "write"]
@@ -247,6 +247,8 @@ class _Reader:
         size, paths = self.tree.check_sizes(image, paths, facts)
         rois = []
         for mask_id, mask in facts.items():
+            if not mask.image.has_sample:
+                check_colours(paths[mask_id], mask, range(len(mask.colours)), {}, None)
             for value in dict.fromkeys(_value(mask, stored) for stored in mask.stored_values()):
                 with self.tree.part(paths[mask_id]):
                     roi = self._roi(sequence, mask_id, value, mask, paths[mask_id])

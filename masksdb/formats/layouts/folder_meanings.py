@@ -6,7 +6,7 @@ only, white is the object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from masksdb.formats.label_map import Entry, LabelMap
-from masksdb.formats.reading import BACKGROUND, VOID, Tree
+from masksdb.formats.reading import BACKGROUND, VOID, Tree, check_colours
 from masksdb.pixels.colours import Colour
-from masksdb.pixels.masks import RED, SAMPLE, MaskFacts
+from masksdb.pixels.masks import BLUE, RED, SAMPLE, MaskFacts
 
 VOID_INDEX = 255
 
@@ -53,11 +53,11 @@ class Meanings:
         """The distinct values of a mask as ROIs give them, one for each row of its colours, with what they mean."""
         has_sample = facts.image.has_sample
         self._declare(mask_id, facts)
+        entries = [self._entry(row, facts) for row in facts.colours.tolist()]
+        self._check(path, facts, [row for row, entry in enumerate(entries) if entry is None])
         found = []
-        for row in facts.colours.tolist():
-            shown = (row[RED], row[RED + 1], row[RED + 2])
-            value = [row[SAMPLE]] if has_sample else list(shown)
-            entry = self._of_sample(row[SAMPLE], shown, facts) if has_sample else self._of_colour(shown)
+        for row, entry in zip(facts.colours.tolist(), entries, strict=True):
+            value = [row[SAMPLE]] if has_sample else row[RED : BLUE + 1]
             if entry is None:
                 entry = Entry(",".join(map(str, value)))
                 self._tell(path, value, entry)
@@ -65,6 +65,24 @@ class Meanings:
                 self.tree.declare(mask_id, value, entry.label, is_ignored=entry.is_ignored)
             found.append((value, entry))
         return found
+
+    def _entry(self, row: Sequence[int], facts: MaskFacts) -> Entry | None:
+        shown = (row[RED], row[RED + 1], row[RED + 2])
+        return self._of_sample(row[SAMPLE], shown, facts) if facts.image.has_sample else self._of_colour(shown)
+
+    def _check(self, path: Path, facts: MaskFacts, unnamed: Sequence[int]) -> None:
+        """Refuse a mask in colours that are no classes; report one whose ids seem to be cut at 255."""
+        is_by_index = self._indexes(facts) is not None
+        if not facts.image.has_sample or not is_by_index:
+            known = self.label_map.by_colour if self.label_map else {}
+            names = {colour: entry.label for colour, entry in known.items()}
+            check_colours(path, facts, unnamed, names, self.label_map.path.name if self.label_map else None)
+        elif self.label_map and facts.image.depth <= 8 and VOID_INDEX in facts.colours[:, SAMPLE]:
+            last = max(self.label_map.by_index, default=0)
+            if last > VOID_INDEX and VOID_INDEX not in self.label_map.by_index and "cut" not in self._told:
+                self._told.add("cut")
+                ids = f"{self.label_map.path.name} has ids up to {last}, of which 8 bits hold none above 255"
+                self.tree.note(path, f"{ids}; its 255 may be ids that were cut: save masks with 16 bits")
 
     def _tell(self, path: Path, value: list[int], entry: Entry) -> None:
         if self.label_map is None and "no map" not in self._told:

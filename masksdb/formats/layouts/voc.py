@@ -2,8 +2,9 @@
 
 The layout is that of the VOC devkit, whose PNGs are palette indexes (255, or 224, 224, 192 as a colour, is the border
 that is ignored), and of CVAT, whose PNGs are RGB in the colours of ``labelmap.txt``: a line
-``name:r,g,b:parts:actions`` for each class. 0 is the background in both. An object has the class that most of its
-pixels have in SegmentationClass; void and background do not count there. There are no crowds.
+``name:r,g,b:parts:actions`` for each class; a ``labels.txt`` or other label map of the layout ``folder`` is read in its
+place. 0 is the background in both. An object has the class that most of its pixels have in SegmentationClass; void and
+background do not count there. There are no crowds.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ from pathlib import Path
 import numpy as np
 
 from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
+from masksdb.formats.label_map import find_label_map
 from masksdb.formats.layouts.voc_names import (
     LABEL_MAP,
     WrittenNames,
     colour_of,
+    names_of,
     read_label_map,
     standard_names,
     text_of,
     value_of,
 )
 from masksdb.formats.palette import MOST, VOID_INDEX, free_numbers, save_coloured, save_indexed, voc_colours
-from masksdb.formats.reading import BACKGROUND, Fault, Tree, split_lists
+from masksdb.formats.reading import BACKGROUND, Fault, Tree, check_colours, split_lists
 from masksdb.formats.writing import OutFrame, Writing, value_key
 from masksdb.pixels.colours import BLACK, VOID_COLOUR
-from masksdb.pixels.masks import MaskFacts
+from masksdb.pixels.masks import BLUE, RED, MaskFacts
 from masksdb.pixels.regions import joint_histogram
 
 CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
@@ -68,9 +71,12 @@ class _Reader:
         masks = {mask_id: self.tree.image_files(root / mask_id, (".png",)) for mask_id in (CLASSES, OBJECTS)}
         if not any(masks.values()):
             raise Fault(f"no PNG in {CLASSES} or {OBJECTS} there; expected masks as VOC has them", root)
-        if (root / LABEL_MAP).is_file():
-            with self.tree.part(root / LABEL_MAP):
+        with self.tree.part(root / LABEL_MAP):
+            if (root / LABEL_MAP).is_file():
                 self.names = read_label_map(self.tree, root / LABEL_MAP)
+            elif label_map := find_label_map(self.tree, root):
+                self.names = names_of(label_map)
+                self.tree.note(label_map.path, "names the classes")
         images = self.tree.image_files(root / IMAGES)
         splits = self._splits({*images, *masks[CLASSES], *masks[OBJECTS]})
         names = sorted({*masks[CLASSES], *masks[OBJECTS], *splits})
@@ -97,10 +103,23 @@ class _Reader:
         return split_lists(self.tree, lists, known, lambda line: line.strip('"'), reason)
 
     def _frame(self, name: str, image: Path | None, files: Mapping[str, Path], facts: Mapping[str, MaskFacts]) -> Frame:
+        self._check_colours(files, facts)
         size, files = self.tree.check_sizes(image, files, facts)
         masks = [mask_of(mask_id, self.tree.uri(path)) for mask_id, path in files.items()]
         source = source_of(self.tree.uri(image) if image else None, size, masks)
         return {"id": name, "sources": [source], "rois": list(self._rois(facts, files))}
+
+    def _check_colours(self, files: Mapping[str, Path], masks: Mapping[str, MaskFacts]) -> None:
+        for mask_id, facts in masks.items():
+            rows = range(len(facts.colours))
+            if mask_id == CLASSES and self.names.is_by_colour(facts):
+                where = self.names.path.name if self.names.path else None
+                unnamed = [row for row in rows if self.names.find(facts, row) is None]
+                check_colours(files[mask_id], facts, unnamed, self.names.colours, where)
+            elif not facts.image.has_sample:
+                # Of very many objects each has a colour of VOC's palette, whose first 65,536 have these bits alone.
+                is_odd = (facts.colours[:, RED : BLUE + 1] & (3, 7, 7)).any(axis=1)
+                check_colours(files[mask_id], facts, np.flatnonzero(is_odd).tolist(), {}, None)
 
     def _rois(self, masks: Mapping[str, MaskFacts], files: Mapping[str, Path]) -> Iterator[Roi]:
         for mask_id, facts in masks.items():
@@ -145,7 +164,7 @@ class _Reader:
         if value not in self.unknown:
             self.unknown.add(value)
             colour = f" in the colour {text_of(colour_of(facts, row))}" if len(value) == 1 else ""
-            where = LABEL_MAP if self.names.has_map else "the classes of VOC"
+            where = self.names.path.name if self.names.path else "the classes of VOC"
             self.tree.note(path, f"the value {text_of(value)}{colour} is not in {where}")
         return text_of(value)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from masksdb.formats.label_map import LabelMap
 from masksdb.formats.palette import MOST, VOID_INDEX, Colours, voc_colour
 from masksdb.formats.reading import BACKGROUND, VOID, Fault, Tree, lines_of
 from masksdb.formats.writing import Classes
@@ -33,19 +34,27 @@ class Names:
     Attributes:
         colours: name of each colour, in the layout's order.
         indexes: name of each index.
-        has_map: whether a label map says so, and not the standard.
+        path: the label map that says so; None is the standard.
     """
 
     colours: dict[Colour, str]
     indexes: dict[int, str]
-    has_map: bool
+    path: Path | None = None
 
     def find(self, facts: MaskFacts, row: int) -> str | None:
         """The name of a distinct value of a mask, if it has one; in a palette that of its colour, if there is a map."""
         sample = int(facts.colours[row, SAMPLE])
-        is_by_colour = not facts.image.has_sample or (self.has_map and facts.image.mode == "palette")
-        name = self.colours.get(colour_of(facts, row)) if is_by_colour else self.indexes.get(sample)
+        name = self.colours.get(colour_of(facts, row)) if self.is_by_colour(facts) else self.indexes.get(sample)
         return self.void if name is None and sample == VOID_INDEX else name
+
+    @property
+    def has_map(self) -> bool:
+        """Whether a label map says what they mean."""
+        return self.path is not None
+
+    def is_by_colour(self, facts: MaskFacts) -> bool:
+        """Whether the classes of a mask are its colours, and not its indexes."""
+        return not facts.image.has_sample or (self.has_map and facts.image.mode == "palette")
 
     @property
     def void(self) -> str:
@@ -68,7 +77,7 @@ class Names:
 def standard_names() -> Names:
     """The names that hold without a label map."""
     colours = {voc_colour(index): name for index, name in enumerate(NAMES)} | {VOID_COLOUR: VOID}
-    return Names(colours, dict(enumerate(NAMES)) | {VOID_INDEX: VOID}, has_map=False)
+    return Names(colours, dict(enumerate(NAMES)) | {VOID_INDEX: VOID})
 
 
 def colour_of(facts: MaskFacts, row: int) -> Colour:
@@ -110,9 +119,24 @@ def read_label_map(tree: Tree, path: Path) -> Names:
                 same = f"the colour {text_of(colour)} again, which is that of {colours[colour]!r}"
                 raise Fault(f"{same}; give {name!r} its own")
             indexes[len(indexes)] = colours[colour] = name
+    return _names_of(colours, indexes, path)
+
+
+def names_of(label_map: LabelMap) -> Names:
+    """The names of a label map of another kind; without colours its classes have those of VOC's indexes."""
+    colours = {colour: entry.label for colour, entry in label_map.by_colour.items()}
+    by_index = label_map.by_index or label_map.by_place
+    indexes = {index: entry.label for index, entry in by_index.items()}
+    if colours:
+        return _names_of(colours, indexes, label_map.path)
+    standard = {voc_colour(index): name for index, name in indexes.items() if index < VOID_INDEX}
+    return Names({**standard, VOID_COLOUR: VOID}, {VOID_INDEX: VOID, **indexes})
+
+
+def _names_of(colours: dict[Colour, str], indexes: dict[int, str], path: Path) -> Names:
     colours.setdefault(BLACK, BACKGROUND)
     colours.setdefault(VOID_COLOUR, VOID)
-    return Names(colours, indexes, has_map=True)
+    return Names(colours, indexes, path)
 
 
 def _parsed(line: str, index: int) -> tuple[str, Colour | None]:
