@@ -8,7 +8,7 @@ import click
 
 import masksdb
 from masksdb.analysis.settings import OPACITY
-from masksdb.cli.options import DATABASE, dataset_option, version_option
+from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_option
 from masksdb.errors import UnsupportedFormatError
 from masksdb.store.files import replacing
 
@@ -49,6 +49,7 @@ def render(
         raise UnsupportedFormatError(f"{output}: pictures of kind {suffix!r} are not known; expected such as '.png'")
     with masksdb.connect(db, read_only=True) as database:
         picture = database.render(frame_ids, dataset=dataset, version=version, mask=mask, opacity=opacity)
+    echo_notes(picture.info["notes"])
     with replacing(output) as partial:
         picture.save(partial, kind)
     click.echo(f"{output}: {picture.width} x {picture.height} pixels", err=True)

@@ -19,8 +19,11 @@ _GREY: Colour = (128, 128, 128)
 
 _NEUTRAL = {"background": BLACK, "void": VOID_COLOUR, **dict.fromkeys(("unlabelled", "unlabeled", "ignore"), _GREY)}
 
-_APART = 48
-"""How far apart two colours are at least, as the sum over red, green and blue, while there are few of them."""
+_APART, _STEP = 112, 2
+"""How far apart two colours are, as the sum over red, green and blue: at first, and how much less with each attempt."""
+
+_OBJECTS = range(1, 255)
+"""The numbers of objects in masks with the palette of VOC, which DAVIS uses too: 0 is background and 255 is void."""
 
 
 def label_colours(
@@ -46,10 +49,19 @@ def label_colours(
             colours[name] = colour
     # In the order of their names, so that the order of a label mapping has no influence on them.
     for name in sorted(set(names) - colours.keys()):
-        neutral = _NEUTRAL.get(name.lower())
-        colours[name] = neutral if neutral is not None and neutral not in taken else own_colour(name, taken)
+        usual = _NEUTRAL.get(name.lower()) or _object_colour(name)
+        colours[name] = usual if usual is not None and usual not in taken else own_colour(name, taken)
         taken.add(colours[name])
     return {name: colours[name] for name in names}
+
+
+def _object_colour(label: str) -> Colour | None:
+    """The colour in the palette of VOC of a label that is the number of an object."""
+    number = int(label) if label.isascii() and label.isdecimal() and len(label) <= 3 else 0
+    if number not in _OBJECTS or str(number) != label:
+        return None
+    red, green, blue = (sum((number >> (3 * bit + shift) & 1) << (7 - bit) for bit in range(3)) for shift in range(3))
+    return red, green, blue
 
 
 def own_colour(label: str, taken: set[Colour]) -> Colour:
@@ -63,7 +75,7 @@ def own_colour(label: str, taken: set[Colour]) -> Colour:
         hue, saturation, value = int.from_bytes(digest[:2], "big") / 65536, digest[2] / 255, digest[3] / 255
         red, green, blue = colorsys.hsv_to_rgb(hue, 0.6 + 0.4 * saturation, 0.6 + 0.4 * value)
         colour = (round(red * 255), round(green * 255), round(blue * 255))
-        apart = _APART - attempt if len(taken) < 256 else 1
+        apart = _APART - _STEP * attempt if len(taken) < 256 else 1
         if colour not in taken and (apart <= 1 or all(_distance(colour, other) >= apart for other in taken)):
             return colour
     raise AssertionError

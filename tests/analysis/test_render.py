@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
+from pycocotools import mask as coco
 from support import reference
 from support.pngs import kinds
 
 import masksdb
+from masksdb.formats.palette import voc_colours
 from masksdb.pixels.colours import label_colours
 
 NEUTRAL = (52, 54, 58)
@@ -270,3 +273,163 @@ def test_what_is_not_there_is_told_in_a_sentence(
     (tmp_path / "frame1_m.png").unlink()
     with pytest.raises(masksdb.MaskDecodeError, match=re.escape(f"{tmp_path}/frame1_m.png: no such file")):
         db.render(["frame1"], dataset="d")
+
+
+def polygon_frame(**further: Any) -> dict[str, Any]:
+    """A frame of 6 x 4 pixels with a polygon that has two parts."""
+    end = -999999999
+    poly = [0, 0, 2, 0, 2, 2, 0, 2, end, 4, 2, 6, 2, 6, 4, 4, 4]
+    source = {"id": "s", "width": 6, "height": 4}
+    return {"id": "f", "sources": [source], "rois": [{"label": ["car"], "poly": poly}], **further}
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+def test_polygons_are_drawn_as_the_coco_api_fills_them(db: masksdb.Database) -> None:
+    db.ingest([polygon_frame()], dataset="d")
+    parts = coco.merge(coco.frPyObjects([[0, 0, 2, 0, 2, 2, 0, 2], [4, 2, 6, 2, 6, 4, 4, 4]], 4, 6))
+    expected = np.where(coco.decode(parts)[:, :, None] == 1, label_colours(["car"])["car"], NEUTRAL)
+    assert (drawn(db, 4, 6, opacity=1) == expected).all()
+    assert db.render(["f"], dataset="d").info["notes"] == []
+
+
+def test_polygons_lie_on_the_image_and_in_the_order_of_rois(
+    db: masksdb.Database, add: Callable[..., None], tmp_path: Path
+) -> None:
+    add("f", SOURCE, {"m": IDS}, [(["low"], "m", [1]), (["high"], "m", [2])])
+    frame = db.get_frame("d", None, "f")
+    square = {"label": ["square"], "poly": [4, 4, 12, 4, 12, 12, 4, 12]}
+    frame["rois"].insert(1, square)
+    db.ingest([frame], dataset="d", media_root=tmp_path)
+    colours = label_colours(["low", "square", "high"])
+    expected = SOURCE.copy()
+    expected[IDS == 1] = colours["low"]
+    expected[4:12, 4:12] = colours["square"]
+    expected[IDS == 2] = colours["high"]
+    assert (drawn(db, 24, 32, opacity=1) == expected).all()
+
+
+def test_a_polygon_beside_an_only_mask_is_drawn_and_not_the_mask(db: masksdb.Database, tmp_path: Path) -> None:
+    Image.new("L", (6, 4), 255).save(tmp_path / "m.png")
+    frame = polygon_frame()
+    frame["sources"][0]["masks"] = [{"id": "m", "uri": "m.png"}]
+    db.ingest([frame], dataset="d", media_root=tmp_path)
+    assert tuple(drawn(db, 4, 6, opacity=1)[0, 5].tolist()) == NEUTRAL
+
+
+def test_a_polygon_on_nothing_that_has_a_size_is_drawn_where_its_points_are(db: masksdb.Database) -> None:
+    db.ingest(
+        [{"id": "f", "sources": [{"id": "s"}], "rois": [{"label": ["x"], "poly": [0, 0, 8, 0, 8, 4]}]}], dataset="d"
+    )
+    assert tuple(drawn(db, 4, 8, opacity=1)[0, 7].tolist()) == label_colours(["x"])["x"]
+
+
+def test_what_is_not_drawn_is_noted_with_its_frame_roi_and_reason(
+    db: masksdb.Database, add: Callable[..., None], tmp_path: Path
+) -> None:
+    add("f", None, {"m": IDS, "rgb": np.dstack([IDS] * 3)}, [(["gone"], "no", [1]), (["absent"], "m", [77])])
+    frame = db.get_frame("d", None, "f")
+    frame["rois"] += [
+        {"label": ["thin"], "poly": [1, 1, 1, 1, 1, 1]},
+        {"label": ["sample"], "mask": {"id": "rgb", "value": [1]}},
+    ]
+    db.ingest([frame], dataset="d", media_root=tmp_path)
+    notes = db.render(["f"], dataset="d").info["notes"]
+    assert sorted(re.sub(r"(\)) is not drawn: .*", r"\1", note) for note in notes) == [
+        "f: rois[0] (gone)", "f: rois[1] (absent)", "f: rois[2] (thin)", "f: rois[3] (sample)",
+        f"f: the image is not drawn: {tmp_path}/f.png: no such file",
+    ]  # fmt: skip
+    assert any("it has no mask, polygon or run lengths" in note for note in notes)
+    assert any("no pixel of its mask has the value [77]" in note for note in notes)
+
+
+def test_numbers_in_the_legend_are_in_their_order_and_all_of_it_is_on_the_sheet(
+    db: masksdb.Database, add: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = written_texts(monkeypatch)
+    labels = [str(number) for number in range(1, 21)]
+    add("f", np.zeros((1, 20, 3)), {"m": [range(1, 21)]}, [([name], "m", [int(name)]) for name in labels])
+    sheet = np.asarray(db.render(["f"], dataset="d"))
+    assert texts[1:] == labels
+    assert sheet.shape[0] >= TOP + LINE * len(labels)
+    assert tuple(sheet[TOP + 7 + LINE * 19, LEFT + 320 + MARGIN + 7].tolist()) == label_colours(["20"])["20"]
+
+
+def written_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts on sheets from now on."""
+    texts: list[str] = []
+    write = ImageDraw.ImageDraw.text
+
+    def text(draw: Any, place: Any, words: str, *rest: Any) -> None:
+        texts.append(words)
+        write(draw, place, words, *rest)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    return texts
+
+
+def test_titles_say_whether_there_is_no_image_or_a_lost_one(
+    db: masksdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = written_texts(monkeypatch)
+    db.ingest([{"id": "a", "sources": [{}]}, {"id": "b", "sources": [{"uri": "no.png"}]}, {"id": "c"}], dataset="d")
+    db.render(["a", "b", "c"], dataset="d")
+    assert texts == ["a · no image", "b · image not readable", "c · no image"]
+
+
+def test_long_names_and_those_of_several_lines_do_not_spread(
+    db: masksdb.Database, add: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = written_texts(monkeypatch)
+    add("f", np.zeros((1, 2, 3)), {"m": [[1, 2]]}, [(["x" * 5000], "m", [1]), (["two\nlines\0"], "m", [2])])
+    assert db.render(["f"], dataset="d").width < 1200
+    assert texts[1:] == ["two·lines·", "x" * 59 + "…"]
+
+
+@pytest.mark.parametrize(
+    ("source", "roi"),
+    [
+        ({}, {"rle": {"size": [20_000, 20_000], "counts": "PPTZ6PPTZ6"}}),
+        ({"width": 20_000, "height": 20_000}, {"poly": [0, 0, 9, 0, 9, 9]}),
+        ({}, {"poly": [0, 0, 20_000, 0, 20_000, 20_000]}),
+    ],
+)
+def test_what_has_more_pixels_than_the_limit_is_refused_before_it_is_made(
+    db: masksdb.Database, source: dict[str, Any], roi: dict[str, Any]
+) -> None:
+    db.ingest([{"id": "f", "sources": [source], "rois": [{"label": ["x"], **roi}]}], dataset="d")
+    tracemalloc.start()
+    with pytest.raises(masksdb.MasksDBError, match=r"f.*: 20000 x 20000 pixels, more than the limit of 268,435,456"):
+        db.render(["f"], dataset="d")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_sheet_of_too_many_pictures_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKSDB_PIXEL_LIMIT", "300000")
+    with masksdb.connect(":memory:") as small:
+        small.ingest([{"id": str(number), "sources": []} for number in range(4)], dataset="d")
+        assert small.render(["0"], dataset="d")
+        with pytest.raises(masksdb.UsageError, match="for 4 pictures, more than the limit of 300,000; draw fewer"):
+            small.render(["0", "1", "2", "3"], dataset="d")
+
+
+def test_damaged_run_lengths_are_an_error_with_their_roi(db: masksdb.Database) -> None:
+    roi = {"label": ["x"], "rle": {"size": [2, 2], "counts": "09"}}
+    db.ingest([{"id": "f", "sources": [{}], "rois": [roi]}], dataset="d")
+    with pytest.raises(masksdb.MasksDBError, match=r"f: rois\[0\]: rle: run lengths of 9 pixels"):
+        db.render(["f"], dataset="d")
+
+
+def test_objects_that_are_numbers_have_the_colours_of_the_palette_of_davis() -> None:
+    numbers = [*range(1, 255)]
+    colours = label_colours(["background", "007", "300", *map(str, numbers)])
+    palette = voc_colours(np.array(numbers))
+    assert [colours[str(number)] for number in numbers] == [tuple(colour) for colour in palette.tolist()]
+    assert colours["background"] == (0, 0, 0)
+    assert len(set(colours.values())) == len(colours)
+
+
+def test_the_colours_of_a_hundred_labels_differ_to_the_eye() -> None:
+    colours = np.array(list(label_colours(f"class {number}" for number in range(100)).values()), int)
+    apart = np.abs(colours[:, None] - colours[None]).sum(axis=2)
+    assert apart[~np.eye(100, dtype=bool)].min() >= 32

@@ -95,7 +95,7 @@ def test_all_masks_of_an_image_are_listed_with_what_their_values_mean(db: masksd
     masks = db.get_frame("d", None, STEM)["sources"][0]["masks"]
     assert [mask["id"] for mask in masks] == ["instanceIds", "labelIds", "labelTrainIds", "color"]
     labels = db.version("d").get_metadata()["mask_labels"]
-    assert {"value": [13], "labels": ["car"]} in labels["labelTrainIds"]
+    assert {"value": [13], "labels": ["car"], "color": [0, 0, 142]} in labels["labelTrainIds"]
     assert {"value": [255], "labels": ["void"], "ignore": True} in labels["labelTrainIds"]
     assert {"value": [0, 0, 142], "labels": ["car"]} in labels["color"]
 

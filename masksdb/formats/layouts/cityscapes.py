@@ -147,7 +147,8 @@ class _Reader:
             for label in self.labels if mask_id in mask_ids else ():
                 value = value_of(label, mask_id.removeprefix("coarse_"))
                 if min(value) >= 0 and value != [TRAIN_VOID]:
-                    self.tree.declare(mask_id, value, label.name, is_ignored=label.is_ignored)
+                    colour = None if mask_id.endswith(COLOUR) else label.colour
+                    self.tree.declare(mask_id, value, label.name, is_ignored=label.is_ignored, colour=colour)
             if mask_id.endswith(TRAIN_LABELS) and mask_id in mask_ids:
                 self.tree.declare(mask_id, [TRAIN_VOID], VOID, is_ignored=True)
 
