@@ -20,12 +20,45 @@ Every message is one sentence: where, what was found, what was expected, what to
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+
+_SECRET = re.compile(
+    r"([?&;#][^=&;#]*(?:(?<![a-z])sig|token|secret|passw|pwd|key|credential|auth)[^=&;#]*=)[^&;#]*?(?=[:,.)]*(?:[&;#]|$))",
+    re.IGNORECASE,
+)
+
+_BYTES = re.compile(r"""\bb('|").*?(?<!\\)\1""")
+
+
+def without_secrets(text: str) -> str:
+    """A text without the passwords, signatures and tokens in its URIs.
+
+    >>> without_secrets("https://me:word@host/a.png?v=2&X-Amz-Signature=0a1b: no such file")
+    'https://***@host/a.png?v=2&X-Amz-Signature=***: no such file'
+    """
+    return _URI.sub(lambda uri: _SECRET.sub(r"\1***", _USER.sub("***@", uri[0])), text) if "://" in text else text
+
+
+def foreign_text(error: BaseException) -> str:
+    r"""The text of a library's error as part of one sentence, without the bytes of a file that it may quote.
+
+    >>> foreign_text(ValueError("broken chunk\n b'\x00PLTE'"))
+    'broken chunk [bytes]'
+    """
+    return _BYTES.sub("[bytes]", " ".join(str(error).split()))[:500]
 
 
 class MasksDBError(Exception):
     """Any error that masksdb raises on purpose."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*(without_secrets(each) if isinstance(each, str) else each for each in arguments))
 
 
 class IngestError(MasksDBError):
@@ -100,7 +133,7 @@ class MaskDecodeError(MasksDBError):
 
     def __init__(self, uri: str, reason: str) -> None:
         self.uri = uri
-        self.reason = reason
+        self.reason = without_secrets(reason)
         super().__init__(f"{uri}: {reason}")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from masksdb.errors import MasksDBError, UsageError
+from masksdb.errors import MaskDecodeError, MasksDBError, UsageError
 from masksdb.pixels import polygons, rle
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import NO_SAMPLE, RED, MaskFacts, MaskRef
@@ -195,7 +195,11 @@ class _Analysis:
                 continue
             values = declared.get(mask.ref)
             stored = _lossless_regions(facts) if values is None else _lossy_regions(facts, values, self.tolerance)
-            regions += self._region_rows(len(files), facts, stored)
+            try:
+                regions += list(self._region_rows(len(files), facts, stored))
+            except MasksDBError as error:
+                self._fail(mask, file, MaskDecodeError(mask.ref.uri, str(error)), files, errors)
+                continue
             row = _reference(mask, len(files)) | _file_columns(facts, file)
             row |= {"snap_key": None if values is None else self._snap_key(values), "unassigned": stored.unassigned}
             files.append(row)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from masksdb.errors import MasksDBError
 from masksdb.pixels.headers import VIDEO, KnownFile, changed_headers
-from masksdb.pixels.media import REMOTE_SCHEMES, locate, rewrite
+from masksdb.pixels.media import locate, rewrite
+from masksdb.pixels.remote import REMOTE_SCHEMES
 from masksdb.pixels.settings import Settings
 
 _FILES_AT_ONCE = 512

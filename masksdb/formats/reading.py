@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from masksdb.errors import IngestError, MasksDBError
 from masksdb.formats.frame import Frame, RunLengths, Size
@@ -25,6 +24,7 @@ from masksdb.pixels import rle
 from masksdb.pixels.colours import Colour
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import BLUE, RED, MaskFacts, MaskRef
+from masksdb.pixels.pillow import open_image
 from masksdb.pixels.settings import Settings
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
@@ -208,7 +208,7 @@ class Tree:
             Fault: it cannot be read.
         """
         try:
-            with open_file(path) as file, Image.open(file) as image:
+            with open_file(path) as file, open_image(file) as image:
                 turned = image.getexif().get(_ORIENTATION, 1) if image.format in ("JPEG", "TIFF", "WEBP", "PNG") else 1
                 if turned != 1:
                     shown = f"EXIF orientation {turned} shows it turned or mirrored"
@@ -216,7 +216,7 @@ class Tree:
                 return Size(image.width, image.height)
         except FileNotFoundError:
             raise Fault("no such file", path) from None
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError) as error:
             cause = getattr(error, "strerror", None)
             raise Fault(f"cannot be read: {cause}" if cause else "cannot be read as an image", path) from None
 

@@ -1,27 +1,29 @@
 """The bytes of a file to the pixels as stored, with the colours of a palette.
 
-Content decides the format, not the name. PNG files go to :mod:`masksdb.pixels.png`, other stills to imageio, videos to
+Content decides the format, not the name. PNG files go to :mod:`masksdb.pixels.png`, other stills to Pillow, videos to
 :mod:`masksdb.pixels.video`. Nothing is rotated, scaled or converted on the way; palettes stay indexes
 beside their colours.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageFile
 
-from masksdb.errors import MaskDecodeError
-from masksdb.pixels import png
+from masksdb.errors import MaskDecodeError, foreign_text
+from masksdb.pixels import pillow, png
 from masksdb.pixels.kernel import kernel
 from masksdb.pixels.masks import MaskFacts, MaskImage, Samples
 from masksdb.pixels.regions import Regions, code_type
+from masksdb.pixels.settings import run_limit
 
 _MODES = {png.GREY: "grey", png.RGB: "rgb", png.PALETTE: "palette", png.GREY_ALPHA: "grey_alpha", png.RGB_ALPHA: "rgba"}
 
@@ -71,7 +73,7 @@ def facts_of_pngs(files: Sequence[bytes], pixel_limit: int) -> list[MaskFacts | 
     compiled = kernel()
     if compiled is None:
         return [None] * len(files)
-    return [_facts_of_png(png) for png in compiled.png_regions(files, pixel_limit, pixel_limit)]
+    return [_facts_of_png(png) for png in compiled.png_regions(files, pixel_limit, run_limit())]
 
 
 def _facts_of_png(result: Any) -> MaskFacts | None:
@@ -87,6 +89,7 @@ def _facts_of_png(result: Any) -> MaskFacts | None:
 
 def _decode_png(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> MaskImage:
     try:
+        data = png.without_extras(data)
         header = png.read_header(data)
         _check_size(header.height, header.width, uri, pixel_limit)
         png.check_length(data, header)
@@ -113,16 +116,9 @@ def _png_image(samples: Samples, header: png.PngHeader) -> MaskImage:
 
 def _from_pillow_interlaced(data: bytes, header: png.PngHeader) -> MaskImage:
     """Packed pixels in seven passes: Pillow decodes them and spreads them to 8 bits, which is undone without loss."""
-    from PIL import Image
-
-    png.check_pixels(data)
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            samples = np.asarray(image).astype(np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise png.PngError(f"a damaged PNG file: {error}") from None
+    samples = png.read_by_pillow(data)
     if header.colour == png.GREY and header.depth > 1:
-        samples //= 255 // ((1 << header.depth) - 1)
+        samples = samples // np.uint8(255 // ((1 << header.depth) - 1))
     return _png_image(samples, header)
 
 
@@ -146,40 +142,41 @@ def _check_size(height: int, width: int, uri: str, pixel_limit: int) -> None:
 
 
 def _decode_other(data: bytes, uri: str, pixel_limit: int, is_beside: bool) -> MaskImage:
-    import imageio.v3 as iio
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                _check_size(image.height, image.width, uri, pixel_limit)
-                about: dict[str, Any] = {
-                    "content_type": Image.MIME.get(image.format or "", "image"),
-                    "is_lossy": _is_lossy(image, data),
-                }
-                # Pillow turns the images of this format only.
-                orientation = image.getexif().get(_ORIENTATION, 1) if image.format == "TIFF" else 1
-                if image.mode == "P":
-                    samples = _turned_back(np.asarray(image), orientation)
-                    return MaskImage(samples, "palette", palette=_pillow_palette(image), **about)
-                if image.mode == "1":
-                    return MaskImage(_turned_back(np.asarray(image).astype(np.uint8), orientation), "grey", 1, **about)
-                if image.format == "JPEG" and image.mode in _JPEG_MODES and not is_beside:
-                    jpeg = _decode_jpeg(data, _JPEG_MODES[image.mode])
-                    if jpeg is not None:
-                        return _from_array(jpeg, uri, about)
-                mode = None if image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I") else "RGB"
-            samples = iio.imread(io.BytesIO(data), plugin="pillow", index=0, mode=mode)
-    except UnidentifiedImageError:
-        raise MaskDecodeError(uri, f"not an image of a known format; it begins with {data[:12]!r}") from None
-    except Image.DecompressionBombError as error:
-        raise MaskDecodeError(uri, f"too large for Pillow: {error}") from None
-    except MaskDecodeError:
-        raise
-    except Exception as error:
-        # Every plugin of Pillow raises errors of its own.
-        raise MaskDecodeError(uri, f"a damaged image: {error}") from None
+        opened = pillow.open_image(io.BytesIO(data))
+    except OSError as error:
+        raise MaskDecodeError(uri, str(error)) from None
+    with opened as image:
+        _check_size(image.height, image.width, uri, pixel_limit)
+        is_large = image.height * image.width > pillow.LARGE
+        try:
+            with pillow.without_limit() if is_large else contextlib.nullcontext():
+                return _from_pillow(image, data, uri, is_beside)
+        except MaskDecodeError:
+            raise
+        except Exception as error:
+            # Every plugin of Pillow raises errors of its own.
+            raise MaskDecodeError(uri, f"a damaged image: {foreign_text(error)}") from None
+
+
+def _from_pillow(image: ImageFile.ImageFile, data: bytes, uri: str, is_beside: bool) -> MaskImage:
+    about: dict[str, Any] = {
+        "content_type": Image.MIME.get(image.format or "", "image"),
+        "is_lossy": _is_lossy(image, data),
+    }
+    # Pillow turns the images of this format only.
+    orientation = image.getexif().get(_ORIENTATION, 1) if image.format == "TIFF" else 1
+    if image.mode == "P":
+        samples = _turned_back(np.asarray(image), orientation)
+        return MaskImage(samples, "palette", palette=_pillow_palette(image), **about)
+    if image.mode == "1":
+        return MaskImage(_turned_back(np.asarray(image).astype(np.uint8), orientation), "grey", 1, **about)
+    if image.format == "JPEG" and image.mode in _JPEG_MODES and not is_beside:
+        jpeg = _decode_jpeg(data, _JPEG_MODES[image.mode])
+        if jpeg is not None:
+            return _from_array(jpeg, uri, about)
+    is_plain = image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I")
+    samples = np.asarray(image if is_plain else image.convert("RGB"))
     return _from_array(_turned_back(samples, orientation), uri, about)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from masksdb.errors import MasksDBError
-from masksdb.pixels.media import Located, locate
+from masksdb.errors import MaskDecodeError, MasksDBError, foreign_text
+from masksdb.pixels.media import Located, locate_all
 from masksdb.pixels.video import is_video
 
 READERS = 8
@@ -74,15 +74,14 @@ def changed_headers(
         # Only the header is read, so the size of the image does not matter.
         warnings.simplefilter("ignore")
         for start in range(0, len(files), at_once):
-            headers = threads.map(lambda file: _changed(file, prefixes), files[start : start + at_once])
+            some = files[start : start + at_once]
+            headers = threads.map(_changed, some, locate_all([file.uri for file in some], prefixes))
             yield [header for header in headers if header is not None]
 
 
-def _changed(file: KnownFile, prefixes: Mapping[str, str]) -> Header | None:
-    try:
-        located = locate(file.uri, prefixes)
-    except MasksDBError as failure:
-        reason = str(failure).removeprefix(f"{file.uri}: ")
+def _changed(file: KnownFile, located: Located | MasksDBError) -> Header | None:
+    if isinstance(located, MasksDBError):
+        reason = located.reason if isinstance(located, MaskDecodeError) else str(located)
         return None if file.error == reason else Header(file.uri, error=reason)
     if file.error is None and file.fingerprint == located.fingerprint:
         return None
@@ -92,7 +91,9 @@ def _changed(file: KnownFile, prefixes: Mapping[str, str]) -> Header | None:
 
 def read_header(uri: str, located: Located) -> Header:
     """The header of a file; that of a damaged file has an error, which is not raised."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
+
+    from masksdb.pixels.pillow import open_image
 
     header = Header(uri, fingerprint=located.fingerprint)
     try:
@@ -102,7 +103,8 @@ def read_header(uri: str, located: Located) -> Header:
                 return header._replace(error="empty; expected an image")
             if is_video(head):
                 return header._replace(content_type=VIDEO)
-            with Image.open(file) as image:
+            file.seek(0)
+            with open_image(file) as image:
                 kind = "JPEG" if image.format == "MPO" else image.format or ""
                 header = header._replace(
                     content_type=Image.MIME.get(kind, "image"),
@@ -112,14 +114,11 @@ def read_header(uri: str, located: Located) -> Header:
                 )
             if kind in _ENDS and _ENDS[kind] not in _tail(located.path):
                 header = header._replace(error=f"cut off: its end mark is not in its last {TAIL_BYTES:,} bytes")
-    except UnidentifiedImageError:
-        return header._replace(error=f"not an image of a known format; it begins with {head[:12]!r}")
-    except Image.DecompressionBombError:
-        # An image that is too large for Pillow is not wrong.
-        return header
+    except OSError as error:
+        return header._replace(error=error.strerror or str(error))
     except Exception as error:
         # Every plugin of Pillow raises errors of its own.
-        return header._replace(error=f"a damaged image: {' '.join(str(error).split())}")
+        return header._replace(error=f"a damaged image: {foreign_text(error)}")
     return header
 
 

@@ -19,7 +19,7 @@ from masksdb.errors import MaskDecodeError, MasksDBError
 from masksdb.pixels.decode import facts_of_pngs
 from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef
 from masksdb.pixels.media import Located
-from masksdb.pixels.read import MaskFile, locate_masks, mask_files, pool
+from masksdb.pixels.read import Decoded, MaskFile, locate_masks, mask_files, pool
 from masksdb.pixels.settings import Settings, environment_number
 
 CACHE_BYTES = 1 << 29
@@ -139,7 +139,7 @@ class FactsCache:
         try:
             for file, content in files:
                 for refs, image in file.images(content, settings, is_beside=not is_first):
-                    facts = MaskFacts.of(image) if isinstance(image, MaskImage) else image
+                    facts = _facts_of(image, file.uri)
                     results.update((keys[ref], facts) for ref in refs)
         finally:
             if is_first:
@@ -156,6 +156,14 @@ class FactsCache:
                     self._bytes += facts.nbytes
             while self._bytes > limit_bytes and len(self._facts) > 1:
                 self._bytes -= self._facts.popitem(last=False)[1].nbytes
+
+
+def _facts_of(image: Decoded, uri: str) -> Result:
+    """The facts of a decoded mask, or why there are none."""
+    try:
+        return MaskFacts.of(image) if isinstance(image, MaskImage) else image
+    except MasksDBError as error:
+        return MaskDecodeError(uri, str(error))
 
 
 def _key(ref: MaskRef, located: Located) -> _Key:

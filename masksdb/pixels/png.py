@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import kornia_rs.io
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+
+from masksdb.errors import foreign_text
+from masksdb.pixels.pillow import open_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -62,6 +64,20 @@ class PngHeader:
     is_interlaced: bool
     palette: bytes | None
     transparency: bytes | None
+
+
+def without_extras(data: bytes) -> bytes:
+    """The file without the chunks that say nothing of its samples: texts and profiles may expand to a lot of memory."""
+    parts, start, position = [], 0, len(SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        # The names of chunks that a decoder may skip begin with a lower-case letter.
+        if kind[0] & 32 and kind != b"tRNS":
+            parts.append(memoryview(data)[start:position])
+            start = end
+        position = end
+    return b"".join((*parts, memoryview(data)[start:])) if parts else data
 
 
 def read_header(data: bytes) -> PngHeader:
@@ -174,19 +190,25 @@ def read_samples(
         both = _decode(_with_header(data, header, depth=8, colour=RGB_ALPHA), height, width, "rgba", 8)
         return both.view(">u2").astype(np.uint16)
     if is_beside and depth == 8 and height * width >= LARGE:
-        return _decode_beside(data)
+        return read_by_pillow(data)
     samples = _decode(data, height, width, {1: "mono", 3: "rgb", 4: "rgba"}[channels], depth)
     return samples[:, :, 0] if channels == 1 else samples
 
 
-def _decode_beside(data: bytes) -> npt.NDArray[np.uint8]:
-    """Samples of 8 bits by Pillow, during which other threads run."""
+def read_by_pillow(data: bytes) -> npt.NDArray[np.uint8]:
+    """Samples of at most 8 bits by Pillow, which spreads packed ones to 8; other threads run meanwhile.
+
+    Raises:
+        PngError: the file is damaged.
+    """
     check_pixels(data)
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PngError(f"a damaged PNG file: {error}") from None
+        with open_image(io.BytesIO(data)) as image:
+            # Flags of one bit are an array of bool.
+            return np.asarray(image).astype(np.uint8, copy=False)
+    except Exception as error:
+        # Pillow raises errors of many classes.
+        raise PngError(f"a damaged PNG file: {foreign_text(error)}") from None
 
 
 def _decode(data: bytes, height: int, width: int, mode: str, depth: int) -> npt.NDArray[np.uint8]:
@@ -195,7 +217,7 @@ def _decode(data: bytes, height: int, width: int, mode: str, depth: int) -> npt.
         return np.asarray(decode(data, (height, width), mode))
     except Exception as error:
         # kornia-rs has no error classes of its own.
-        raise PngError(f"a damaged PNG file: {error}") from None
+        raise PngError(f"a damaged PNG file: {foreign_text(error)}") from None
 
 
 def _with_header(

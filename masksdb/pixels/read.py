@@ -5,6 +5,7 @@ Each file is read once, whichever masks of it are asked for: all moments of a vi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import OrderedDict
@@ -20,7 +21,8 @@ from masksdb.errors import MaskDecodeError, MasksDBError, UsageError
 from masksdb.pixels.decode import decode_image
 from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.masks import MaskImage, MaskRef
-from masksdb.pixels.media import Located, locate
+from masksdb.pixels.media import Located, locate, locate_all
+from masksdb.pixels.pillow import is_image
 from masksdb.pixels.settings import Settings
 from masksdb.pixels.video import Video, is_video
 
@@ -35,6 +37,12 @@ OPEN_VIDEOS = 8
 
 MASKS_AT_ONCE = 16
 """Masks whose pixels :func:`iter_masks` holds at the same time."""
+
+TRIES = 4
+"""How often a remote file is fetched again that leaves the disk before it is read."""
+
+MOST_BYTES_PER_PIXEL = 8
+"""Bytes of a pixel of four samples of 16 bits: a file of more than those of the largest mask is not read."""
 
 MaskLike = str | Mapping[str, Any]
 """A mask of a view, as a dict with its ``uri`` and ``timestamp``, or a URI."""
@@ -57,11 +65,13 @@ class MaskFile(NamedTuple):
     def content(self, settings: Settings) -> bytes | MasksDBError | None:
         """The bytes of a still, or why they are unreadable; None for a video, which is not read as a whole."""
         try:
-            try:
-                return _still_bytes(self.located.path)
-            except FileNotFoundError:
+            located = self.located
+            for _ in range(TRIES):
+                with contextlib.suppress(FileNotFoundError):
+                    return _still_bytes(located, self.uri, settings)
                 # One of many remote files, which was removed from the disk cache to make room for the others.
-                return _still_bytes(locate(self.uri, settings.prefixes).path)
+                located = locate(self.uri, settings.prefixes)
+            return _still_bytes(located, self.uri, settings)
         except MasksDBError as error:
             return error
         except OSError as error:
@@ -110,10 +120,18 @@ class MaskFile(NamedTuple):
             yield by_number[number], image
 
 
-def _still_bytes(path: str) -> bytes | None:
-    with open(path, "rb") as file:
+def _still_bytes(located: Located, uri: str, settings: Settings) -> bytes | None:
+    with open(located.path, "rb") as file:
         head = file.read(64)
-        return None if is_video(head) else head + file.read()
+        if is_video(head):
+            return None
+        if head and not is_image(head):
+            raise MaskDecodeError(uri, "not an image of a known format")
+        limit = MOST_BYTES_PER_PIXEL * settings.pixel_limit
+        if located.size > limit:
+            raise MaskDecodeError(uri, f"{located.size:,} bytes, more than an image of MASKSDB_PIXEL_LIMIT pixels has")
+        file.seek(0)
+        return file.read()
 
 
 def _frame_number(video: Video, ref: MaskRef) -> int:
@@ -125,13 +143,8 @@ def _frame_number(video: Video, ref: MaskRef) -> int:
 
 def locate_masks(refs: Iterable[MaskRef], settings: Settings) -> dict[MaskRef, Located | MasksDBError]:
     """The local file of each of some masks, or why there is none."""
-    located: dict[MaskRef, Located | MasksDBError] = {}
-    for ref in refs:
-        try:
-            located[ref] = locate(ref.uri, settings.prefixes)
-        except MasksDBError as error:
-            located[ref] = error
-    return located
+    distinct = list(dict.fromkeys(refs))
+    return dict(zip(distinct, locate_all([ref.uri for ref in distinct], settings.prefixes), strict=True))
 
 
 def mask_files(located: Mapping[MaskRef, Located | MasksDBError]) -> list[MaskFile]:

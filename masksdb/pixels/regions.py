@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from masksdb.errors import MasksDBError
 from masksdb.pixels import rle
 from masksdb.pixels.kernel import kernel
+from masksdb.pixels.settings import run_limit
 
 Array = npt.NDArray[np.generic]
 
@@ -25,6 +27,9 @@ Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.unsignedinteger]
 
 Flags = npt.NDArray[np.bool_]
+
+_PIECE = 1 << 22
+"""Pixels that are searched for the ends of runs at once."""
 
 _FEW_PAIRS = 1 << 12
 """The most pairs of values that are counted in a table of all possible pairs."""
@@ -99,7 +104,8 @@ class Regions:
     def columns(self) -> Runs:
         """The columns of the mask, one after the other, as runs."""
         runs, compiled = self.runs, kernel()
-        if compiled:
+        # Of a mask with no more pixels than runs are allowed the kernel needs no limit.
+        if compiled and runs.total <= run_limit():
             arrays = compiled.column_runs(runs.starts, runs.values, len(self.codes), self.height, self.width)
             return Runs(np.frombuffer(arrays[0], np.int64), np.frombuffer(arrays[1], runs.values.dtype), runs.total)
         flat = np.ascontiguousarray(self.index.T).reshape(-1)
@@ -159,6 +165,9 @@ def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
         pixels: shape (height, width) or (height, width, channels), uint8 or uint16. The code of a pixel with several
             channels has them side by side, the first one highest.
 
+    Raises:
+        MasksDBError: there are more runs of equal pixels than ``MASKSDB_RUN_LIMIT``.
+
     >>> regions = find_regions(np.array([[7, 7, 3], [3, 7, 3]], np.uint8))
     >>> regions.codes.tolist(), regions.area.tolist(), regions.geometry[:, :4].tolist()
     ([3, 7], [3, 3], [[0, 0, 2, 1], [0, 0, 1, 1]])
@@ -168,7 +177,9 @@ def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
     compiled = kernel()
     if compiled:
         samples = np.ascontiguousarray(pixels)
-        arrays = compiled.array_regions(samples, height, width, channels, samples.itemsize, height * width)
+        arrays = compiled.array_regions(samples, height, width, channels, samples.itemsize, run_limit())
+        if arrays is None:
+            raise _too_many_runs()
         return Regions.of_arrays(height, width, code_type(channels, samples.itemsize), arrays)
     flat = pixels.reshape(-1)
     starts = _starts(flat, channels)
@@ -184,6 +195,10 @@ def find_regions(pixels: npt.NDArray[np.unsignedinteger]) -> Regions:
     codes = _distinct(run_codes)
     areas = np.bincount(_index(run_codes, codes), lengths).astype(np.int64)
     return Regions(height, width, codes, areas, starts, run_codes)
+
+
+def _too_many_runs() -> MasksDBError:
+    return MasksDBError(f"more than {run_limit():,} runs of equal pixels; raise that limit with MASKSDB_RUN_LIMIT")
 
 
 def code_type(channels: int, sample_bytes: int) -> type[np.unsignedinteger]:
@@ -207,12 +222,26 @@ def _packed(flat: npt.NDArray[np.unsignedinteger], starts: Integers, channels: i
 
 
 def _starts(flat: Array, channels: int) -> Integers:
-    """The indexes of the pixels that differ from the one before, and of the first pixel."""
-    changed = np.flatnonzero(flat[channels:] != flat[:-channels])
-    starts = np.empty(len(changed) + 1, np.int64)
-    starts[0] = 0
-    np.add(changed if channels == 1 else changed // channels, 1, out=starts[1:])
-    return starts if channels == 1 else starts[np.concatenate(([True], starts[1:] != starts[:-1]))]
+    """The indexes of the pixels that differ from the one before, and of the first pixel.
+
+    Raises:
+        MasksDBError: there are more than :func:`masksdb.pixels.settings.run_limit`.
+    """
+    parts, count, limit = [np.zeros(1, np.int64)], 1, run_limit()
+    # In pieces, so that pixels of all kinds of noise are refused before their runs take more memory than they do.
+    for start in range(0, len(flat) - channels, channels * _PIECE):
+        stop = start + channels * _PIECE
+        after = flat[start + channels : stop + channels]
+        changed = np.flatnonzero(after != flat[start : start + len(after)])
+        if channels > 1:
+            changed //= channels
+            changed = changed[np.diff(changed, prepend=-1) > 0]
+        count += len(changed)
+        if count > limit:
+            raise _too_many_runs()
+        changed += start // channels + 1
+        parts.append(changed)
+    return np.concatenate(parts)
 
 
 _local = threading.local()

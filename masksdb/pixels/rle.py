@@ -23,6 +23,8 @@ _FIRST_CHARACTER = 48
 
 _MORE = 32
 
+_PIECE = 1 << 18
+
 _GROUPS = 12
 """Groups of five bits in the longest number; no picture has more than 2 to the 59 pixels."""
 
@@ -44,6 +46,12 @@ def encode_counts(counts: Counts) -> str:
     """
     values = np.asarray(counts, np.int64).copy()
     values[3:] -= counts[1:-2]
+    # In pieces, because the groups of a number take many times its memory.
+    return b"".join(_characters(values[start : start + _PIECE]) for start in range(0, len(values), _PIECE)).decode()
+
+
+def _characters(values: Counts) -> bytes:
+    """Each number in groups of five bits, as characters."""
     groups = (values[:, None] >> (5 * np.arange(_GROUPS))) & 31
     # A group is the last one if all bits above it repeat its own sign bit.
     above = values[:, None] >> (5 * np.arange(1, _GROUPS + 1))
@@ -51,7 +59,8 @@ def encode_counts(counts: Counts) -> str:
     length = is_last.argmax(axis=1) + 1
     used = np.arange(_GROUPS) < length[:, None]
     groups += np.where(np.arange(_GROUPS) < length[:, None] - 1, _MORE, 0) + _FIRST_CHARACTER
-    return bytes(groups[used].astype(np.uint8)).decode("ascii")
+    characters: bytes = groups[used].astype(np.uint8).tobytes()
+    return characters
 
 
 def decode_counts(text: str) -> Counts:

@@ -15,6 +15,18 @@ DecodeErrors = Literal["raise", "null"]
 PIXEL_LIMIT = 1 << 28
 """Pixels of the largest mask that is decoded, where ``MASKSDB_PIXEL_LIMIT`` is not set."""
 
+RUN_LIMIT = 1 << 25
+"""Runs of equal pixels in a mask whose values are counted, where ``MASKSDB_RUN_LIMIT`` is not set."""
+
+FILE_BYTES = 1 << 32
+"""Bytes of the largest remote file that is fetched, where ``MASKSDB_FILE_BYTES`` is not set."""
+
+TIMEOUT_S = 30
+"""Seconds that a server may be silent, where ``MASKSDB_TIMEOUT`` is not set."""
+
+CONNECT_S = 5
+"""Seconds that it may take to connect to a server."""
+
 LOSSY_TOLERANCE = 32
 """By how much a channel of a pixel in a lossy file may differ from the value that the pixel is assigned to."""
 
@@ -38,6 +50,21 @@ def environment_number(name: str, default: int) -> int:
 def default_pixel_limit() -> int:
     """Pixels of the largest mask that is decoded: ``MASKSDB_PIXEL_LIMIT``, else :data:`PIXEL_LIMIT`."""
     return environment_number("MASKSDB_PIXEL_LIMIT", PIXEL_LIMIT)
+
+
+def run_limit() -> int:
+    """Runs of equal pixels in a mask whose values are counted: ``MASKSDB_RUN_LIMIT``, else :data:`RUN_LIMIT`."""
+    return environment_number("MASKSDB_RUN_LIMIT", RUN_LIMIT)
+
+
+def file_limit() -> int:
+    """Bytes of the largest remote file that is fetched: ``MASKSDB_FILE_BYTES``, else :data:`FILE_BYTES`."""
+    return environment_number("MASKSDB_FILE_BYTES", FILE_BYTES)
+
+
+def silence_limit() -> int:
+    """Seconds that a server may be silent: ``MASKSDB_TIMEOUT``, else :data:`TIMEOUT_S`."""
+    return environment_number("MASKSDB_TIMEOUT", TIMEOUT_S)
 
 
 @dataclass(frozen=True)

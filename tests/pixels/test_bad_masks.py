@@ -30,6 +30,7 @@ from masksdb import MaskDecodeError
 from masksdb.pixels.decode import decode_image
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.pixels.masks import MaskImage
+from masksdb.pixels.png import without_extras
 from masksdb.pixels.settings import PIXEL_LIMIT
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -60,6 +61,7 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     "folder.png": (None, "not a file"),
     "empty.png": (b"", "empty"),
     "text.png": (b"not a picture at all\n", "not an image of a known format"),
+    "postscript.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a known format"),
     "cut in its header.png": (GOOD[:20], "cut off"),
     "cut before its pixels.png": (GOOD[:33], "cut off"),
     "cut in its pixels.png": (GOOD[:-30], "damaged|cut off"),
@@ -107,6 +109,7 @@ def test_a_bad_mask_is_an_error_that_names_it_and_says_why(
         db.read_mask({"uri": uri, "timestamp": 0})
     assert raised.value.uri == uri
     assert str(raised.value) == f"{uri}: {raised.value.reason}"
+    assert "b'" not in raised.value.reason, "no bytes of the file"
     with pytest.raises(duckdb.Error, match=reason) as refused:
         db.sql(AREA, {"uri": uri}).fetchall()
     assert uri in str(refused.value)
@@ -277,6 +280,95 @@ def test_ctrl_c_stops_a_query_over_many_masks(db_path: str, endless: Callable[[s
     assert (process.returncode, out, err) == (130, "", "")
     assert time.monotonic() - start < 10, "not the minutes that the query would take"
     masksdb.connect(db_path).close()
+
+
+def saved(kind: str, mode: str, **options: Any) -> bytes:
+    """An image file of STEPS in a format and a mode of Pillow."""
+    file = io.BytesIO()
+    Image.fromarray(STEPS.astype(np.uint8)).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        ("PNG", "P"),
+        ("PNG", "RGB"),
+        ("JPEG", "RGB"),
+        ("TIFF", "P"),
+        ("BMP", "P"),
+        ("WEBP", "RGBA"),
+        ("GIF", "P"),
+        ("PPM", "L"),
+    ],
+)
+def test_damage_is_never_another_error(kind: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("masksdb.pixels.png.LARGE", 0)
+    random_ = random.Random(f"{kind} {mode}")
+    data, reasons = saved(kind, mode), []
+    for _ in range(60):
+        damaged = bytearray(data)
+        for _ in range(random_.choice((1, 2, 4))):
+            damaged[random_.randrange(min(len(data), 200))] = random_.choice((0, 1, 127, 128, 255))
+        for is_beside in (False, True):
+            try:
+                decode_image(bytes(damaged), "a", pixel_limit=1 << 20, is_beside=is_beside)
+            except MaskDecodeError as error:
+                reasons.append(error.reason)
+    assert reasons
+    assert not [reason for reason in reasons if "b'" in reason]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "P"), ("PNG", "1"), ("BMP", "P"), ("TIFF", "RGB"), ("GIF", "P"), ("WEBP", "RGB")]
+)
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_the_limit_of_pixels_is_ours_and_not_that_of_pillow(
+    monkeypatch: pytest.MonkeyPatch, kind: str, mode: str, is_beside: bool
+) -> None:
+    data = saved(kind, mode)
+    expected = decode_image(data, "a", pixel_limit=PIXEL_LIMIT).samples
+    monkeypatch.setattr("masksdb.pixels.png.LARGE", 0)
+    monkeypatch.setattr("masksdb.pixels.pillow.LARGE", STEPS.size // 4)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", STEPS.size // 3)
+    image = decode_image(data, "a", pixel_limit=STEPS.size, is_beside=is_beside)
+    assert (image.samples == expected).all()
+    with pytest.raises(MaskDecodeError, match="64 x 64 pixels, more than the limit of 4,095"):
+        decode_image(data, "a", pixel_limit=STEPS.size - 1, is_beside=is_beside)
+
+
+@pytest.mark.parametrize("name", [b"iCCP", b"zTXt", b"iTXt", b"tEXt", b"eXIf", b"prVt"])
+def test_chunks_beside_the_pixels_are_not_decoded(name: bytes) -> None:
+    extra = chunk(name, b"x\0\0" + zlib.compress(bytes(5000)))
+    for data in (GOOD, png(STEPS, PALETTE, 8, palette=[[9, 9, 9]] * 5)):
+        after_header = data[:33] + extra + extra + data[33:-12] + extra + data[-12:]
+        assert without_extras(after_header) == without_extras(data) == data
+        assert (decode_image(after_header, "a", pixel_limit=PIXEL_LIMIT).samples == STEPS).all()
+
+
+def test_a_mask_of_more_runs_than_the_limit_is_an_error_and_spoils_no_other(
+    db: masksdb.Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.tile(np.arange(64) % 2, (64, 1)).astype(np.uint8)
+    for name, turned in (("rows", pixels), ("columns", pixels.T), ("good", pixels * 0)):
+        Image.fromarray(turned).save(folder / f"{name}.png")
+    monkeypatch.setenv("MASKSDB_RUN_LIMIT", "1000")
+    reason = "more than 1,000 runs of equal pixels; raise that limit with MASKSDB_RUN_LIMIT"
+    names = ("columns", "good", "rows")
+    masks = [{"id": name, "uri": f"{folder}/{name}.png"} for name in names]
+    db.ingest([{"id": "f", "sources": [{"id": "s", "masks": masks}]}], dataset="d")
+    assert [str(failure) for failure in db.analyze().failures] == [f"{folder}/rows.png: {reason}"]
+    assert [str(failure) for failure in db.analyze(with_rle=True).failures] == [
+        f"{folder}/{name}.png: {reason}" for name in ("columns", "rows")
+    ]
+    assert db.read_mask(f"{folder}/rows.png").tolist() == pixels.tolist(), "its pixels are no runs"
+    area = "SELECT mask_area(mask_ref($uri), [1])"
+    assert db.sql(area, {"uri": f"{folder}/columns.png"}).fetchall() == [(int(pixels.sum()),)]
+    for query, name in ((area, "rows"), (area.replace("area", "rle"), "columns")):
+        with pytest.raises(duckdb.Error, match=f"{name}.png: {reason}"):
+            db.sql(query, {"uri": f"{folder}/{name}.png"}).fetchall()
+    monkeypatch.setenv("MASKSDB_RUN_LIMIT", str(64 * 64))
+    assert not db.analyze(with_rle=True).failures
 
 
 def test_every_kind_of_png_is_still_no_bad_mask() -> None:

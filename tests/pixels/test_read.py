@@ -19,7 +19,8 @@ from support.videos import CAR, SCENES, STEP_MS, Encoding, encode
 
 import masksdb
 from masksdb import MaskDecodeError, MasksDBError
-from masksdb.pixels import media
+from masksdb.pixels import remote
+from masksdb.pixels.disk_cache import DiskCache
 from masksdb.pixels.mask_cache import FactsCache, facts_cache
 from masksdb.pixels.masks import MaskFacts, MaskImage, MaskRef
 from masksdb.pixels.read import locate_masks, mask_files, read_images
@@ -138,7 +139,7 @@ def test_a_remote_file_that_left_the_disk_meanwhile_is_fetched_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MASKSDB_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(media, "_cache", media._DiskCache())
+    monkeypatch.setattr(remote, "_cache", DiskCache())
     with web_server() as server:
         server.files = {"/a.png": picture(3)}
         ref = MaskRef(f"{server.url}/a.png")

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import aiohttp
 import duckdb
 import numpy as np
 import pytest
@@ -16,7 +15,8 @@ from support.common import ROOT, Outcome
 
 import masksdb
 from masksdb import MaskDecodeError, UsageError
-from masksdb.pixels import media
+from masksdb.pixels import remote, settings
+from masksdb.pixels.disk_cache import DiskCache
 from masksdb.pixels.mask_cache import FactsCache
 from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.settings import PIXEL_LIMIT, Settings
@@ -24,24 +24,24 @@ from masksdb.pixels.settings import PIXEL_LIMIT, Settings
 NUMBERS: dict[str, Callable[[], object]] = {
     "MASKSDB_PIXEL_LIMIT": lambda: Settings().pixel_limit,
     "MASKSDB_FACTS_BYTES": lambda: FactsCache().limit_bytes,
-    "MASKSDB_CACHE_BYTES": lambda: media._DiskCache().limit_bytes,
-    "MASKSDB_TIMEOUT": lambda: timeout_of(media._filesystem("http")),
+    "MASKSDB_CACHE_BYTES": lambda: DiskCache().limit_bytes,
+    "MASKSDB_TIMEOUT": lambda: timeout_of(remote._filesystem("s3")),
+    "MASKSDB_FILE_BYTES": settings.file_limit,
+    "MASKSDB_RUN_LIMIT": settings.run_limit,
 }
 """How to ask a new object for the limit that a variable sets."""
 
 
 def timeout_of(filesystem: object) -> object:
-    (timeout,) = vars(filesystem)["client_kwargs"].values()
-    assert isinstance(timeout, aiohttp.ClientTimeout)
-    return timeout.sock_read
+    return vars(filesystem)["config_kwargs"]["read_timeout"]
 
 
 @pytest.fixture(autouse=True)
 def _filesystems() -> Iterator[None]:
     """No driver that was made with another limit."""
-    media._filesystem.cache_clear()
+    remote._filesystem.cache_clear()
     yield
-    media._filesystem.cache_clear()
+    remote._filesystem.cache_clear()
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def mask(tmp_path: Path) -> str:
 def test_a_variable_that_is_set_after_the_import_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name, raising=False)
     without = NUMBERS[name]()
-    media._filesystem.cache_clear()
+    remote._filesystem.cache_clear()
     monkeypatch.setenv(name, "1234567")
     assert without != NUMBERS[name]() == 1234567
 

@@ -37,7 +37,9 @@ class WebServer:
         failures: answers of other status codes that come first, one for each request.
         silence_s: seconds before any answer.
         pieces: in how many parts, a tenth of a second apart, a content comes.
+        redirects: other addresses by path.
         asked: method and path of each request.
+        unchanged: how many requests were answered with "not modified".
     """
 
     url: str = ""
@@ -46,7 +48,9 @@ class WebServer:
     failures: list[int] = field(default_factory=list)
     silence_s: float = 0
     pieces: int = 1
+    redirects: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    unchanged: int = 0
 
     def count(self, method: str) -> int:
         """Requests of a method so far."""
@@ -60,12 +64,19 @@ def _handler(server: WebServer) -> type[BaseHTTPRequestHandler]:
             time.sleep(server.silence_s)
             content = server.files.get(self.path, b"")
             status = server.failures.pop(0) if server.failures else 200 if content else 404
-            headers = (
-                {"Content-Length": str(len(content)), **server.headers.get(self.path, {})} if status == 200 else {}
-            )
+            headers: dict[str, str] = {}
+            if self.path in server.redirects:
+                status, headers = 302, {"Location": server.redirects[self.path]}
+            elif status == 200:
+                headers = {"Content-Length": str(len(content)), **server.headers.get(self.path, {})}
+            known = {self.headers[name] for name in ("If-None-Match", "If-Modified-Since") if name in self.headers}
+            if status == 200 and known & set(headers.values()):
+                status, server.unchanged = 304, server.unchanged + 1
             self.send_response(status)
             for name, value in headers.items():
-                self.send_header(name, value)
+                # An empty one is left out.
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             if self.command == "GET" and status == 200:
                 size = -(-len(content) // server.pieces)

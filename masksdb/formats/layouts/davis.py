@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PIL import Image
-
 from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
 from masksdb.formats.label_map import label_map_files
 from masksdb.formats.layouts.davis_writing import ANNOTATIONS, META, SETS, write
 from masksdb.formats.palette import VOID_INDEX, voc_colour
 from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, check_colours, open_file, split_lists
 from masksdb.pixels.masks import MaskFacts
+from masksdb.pixels.pillow import open_image
 
 __all__ = ["read", "recognise", "write"]
 
@@ -73,9 +72,9 @@ def _palette_png(folder: Path) -> Path | None:
     if not files or not all(file.suffix == ".png" and file.stem.isdecimal() for file in files) or _folders(folder):
         return None
     try:
-        with open_file(files[0]) as file, Image.open(file) as image:
+        with open_file(files[0]) as file, open_image(file) as image:
             return files[0] if image.mode == "P" else None
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except OSError:
         return None
 
 

@@ -12,12 +12,11 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
 from masksdb.formats.frame import Frame, Roi, Size, Source, mask_of, roi_of, source_of
 from masksdb.formats.layouts.coco import run_lengths
 from masksdb.formats.reading import BACKGROUND, Fault, Tree, is_whole, open_file, read_text
 from masksdb.pixels.masks import MaskFacts
+from masksdb.pixels.pillow import open_image
 
 INSTANCES, TEXTS = "instances", "instances_txt"
 
@@ -47,9 +46,9 @@ def recognise(path: Path) -> str | None:
 
 def _is_16_bit(path: Path) -> bool:
     try:
-        with open_file(path) as file, Image.open(file) as image:
+        with open_file(path) as file, open_image(file) as image:
             return image.mode.startswith("I")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except OSError:
         return False
 
 

@@ -182,8 +182,9 @@ def _per_region(
             return None
         try:
             return row(result, select(result, values.value(value_index), number, masks.refs[mask_index].uri))
-        except MaskDecodeError as error:
-            reads.report([error])
+        except MasksDBError as error:
+            uri = masks.refs[mask_index].uri
+            reads.report([error if isinstance(error, MaskDecodeError) else MaskDecodeError(uri, str(error))])
             return None
 
     keys = zip(masks.index.tolist(), values.index.tolist(), numbers.tolist(), strict=True)
