@@ -417,6 +417,7 @@ class Database:
         small_region: int | None = None,
         split_key: str | None = None,
         near_iou: float | None = None,
+        rehash: bool = False,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> CheckReport:
         """Check all masks and images, and report what is wrong with them; see :func:`masksdb.analysis.check.check`.
@@ -437,6 +438,7 @@ class Database:
             small_region=small_region,
             split_key=split_key,
             near_iou=near_iou,
+            rehash=rehash,
             progress=progress,
         )
 

@@ -116,6 +116,7 @@ def analyze(
     *,
     with_rle: bool = False,
     tolerance: int = LOSSY_TOLERANCE,
+    reread: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> AnalyzeReport:
     """Fill ``mask_files`` and ``mask_regions`` for the masks that are new or have changed.
@@ -126,6 +127,7 @@ def analyze(
         version: only those visible in this version of it.
         with_rle: also keep COCO run lengths of each region.
         tolerance: in lossy files, by how much a channel of a pixel may differ from the value that it gets.
+        reread: also masks whose files have kept their size and date.
         progress: called with the number of masks done and of all masks.
 
     Returns:
@@ -146,7 +148,9 @@ def analyze(
         query = statement("analysis/analyze/masks_to_analyze")
         rows = cursor.execute(query, {"dataset": dataset, "version_id": version_id}).fetchall()
     masks = [_Mask(MaskRef(uri, timestamp), *known) for uri, timestamp, *known in rows]
-    analysis = _Analysis(engine, with_rle, tolerance)
+    if reread:
+        facts_cache.clear()
+    analysis = _Analysis(engine, with_rle, tolerance, reread)
     for start in range(0, len(masks), MASKS_AT_ONCE):
         analysis.analyze_masks(masks[start : start + MASKS_AT_ONCE])
         progress(min(start + MASKS_AT_ONCE, len(masks)), len(masks))
@@ -158,10 +162,11 @@ def analyze(
 class _Analysis:
     """One run over masks, with what it has counted so far."""
 
-    def __init__(self, engine: Engine, with_rle: bool, tolerance: int) -> None:
+    def __init__(self, engine: Engine, with_rle: bool, tolerance: int, reread: bool) -> None:
         self.engine = engine
         self.with_rle = with_rle
         self.tolerance = tolerance
+        self.reread = reread
         self.analyzed = 0
         self.kept = 0
         self.failures: list[MasksDBError] = []
@@ -195,8 +200,9 @@ class _Analysis:
                 continue
             values = declared.get(mask.ref)
             stored = _lossless_regions(facts) if values is None else _lossy_regions(facts, values, self.tolerance)
+            with_rle = self.with_rle or (self.reread and mask.has_rle)
             try:
-                regions += list(self._region_rows(len(files), facts, stored))
+                regions += list(_region_rows(len(files), facts, stored, with_rle))
             except MasksDBError as error:
                 self._fail(mask, file, MaskDecodeError(mask.ref.uri, str(error)), files, errors)
                 continue
@@ -210,7 +216,8 @@ class _Analysis:
     def _is_changed(self, mask: _Mask, file: Located, declared: Mapping[MaskRef, Values]) -> bool:
         """Whether a mask is to be read: it is new, or its file, its declared values or what is asked for are others."""
         return (
-            file.fingerprint != mask.fingerprint
+            self.reread
+            or file.fingerprint != mask.fingerprint
             or (self.with_rle and not mask.has_rle)
             or (bool(mask.is_lossy) and mask.snap_key != self._snap_key(declared[mask.ref]))
         )
@@ -247,14 +254,6 @@ class _Analysis:
         """What changes with the declared values of a lossy mask, and with the tolerance."""
         return hashlib.md5(repr((self.tolerance, values)).encode(), usedforsecurity=False).hexdigest()
 
-    def _region_rows(self, place: int, facts: MaskFacts, stored: _StoredRegions) -> Iterator[dict[str, Any]]:
-        for index, (colour, sizes) in enumerate(zip(stored.colours.tolist(), stored.sizes.tolist(), strict=True)):
-            sample, red, green, blue, alpha = colour
-            row = {"place": place, "region_index": index, "sample": None if sample == NO_SAMPLE else sample}
-            row |= {"red": red, "green": green, "blue": blue, "alpha": alpha, **dict(zip(SIZES, sizes, strict=True))}
-            row["rle"] = rle.encode_counts(facts.regions.counts(stored.region == index)) if self.with_rle else None
-            yield row
-
     def _write(
         self, files: list[dict[str, Any]], regions: list[dict[str, Any]], errors: Mapping[int, str | None]
     ) -> None:
@@ -265,9 +264,9 @@ class _Analysis:
             cursor.register("new_files", pa.Table.from_pylist(files, _FILES))
             cursor.register("new_regions", pa.Table.from_pylist(regions, _REGIONS))
             cursor.execute(statement("analysis/analyze/delete_files"))
-            row = cursor.execute("SELECT coalesce(max(mask_file_key), 0) + 1 FROM mask_files").fetchone()
+            row = cursor.execute(statement("analysis/analyze/next_key")).fetchone()
             assert row is not None
-            for name in ("insert_files", "insert_regions"):
+            for name in ("insert_regions", "insert_files"):
                 cursor.execute(statement(f"analysis/analyze/{name}"), {"first_key": row[0]})
 
     def analyze_rois(self) -> None:
@@ -279,6 +278,15 @@ class _Analysis:
                 with self.engine.transaction() as writer:
                     writer.register("new_regions", pa.Table.from_pylist(rows, _ROI_REGIONS))
                     writer.execute(statement("analysis/analyze/insert_roi_regions"))
+
+
+def _region_rows(place: int, facts: MaskFacts, stored: _StoredRegions, with_rle: bool) -> Iterator[dict[str, Any]]:
+    for index, (colour, sizes) in enumerate(zip(stored.colours.tolist(), stored.sizes.tolist(), strict=True)):
+        sample, red, green, blue, alpha = colour
+        row = {"place": place, "region_index": index, "sample": None if sample == NO_SAMPLE else sample}
+        row |= {"red": red, "green": green, "blue": blue, "alpha": alpha, **dict(zip(SIZES, sizes, strict=True))}
+        row["rle"] = rle.encode_counts(facts.regions.counts(stored.region == index)) if with_rle else None
+        yield row
 
 
 def _reference(mask: _Mask, place: int) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def check(
     small_region: int | None = None,
     split_key: str | None = None,
     near_iou: float | None = None,
+    rehash: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> CheckReport:
     """Read all masks and images that are new or have changed, and report what is wrong with them.
@@ -83,6 +84,7 @@ def check(
         small_region: report regions smaller than so many pixels.
         split_key: the key of a frame's meta that names its split.
         near_iou: the least IoU of two masks that are reported as duplicates, above 0 and at most 1.
+        rehash: also read files that have kept their size and date, and compare their pixels with those of before.
         progress: called with the number of analysed masks and of all masks.
 
     Raises:
@@ -97,14 +99,15 @@ def check(
     with engine.transaction() as cursor:
         put_finding_views(cursor)
     _set(engine, {"small_region": small_region, "split_key": split_key, "near_iou": near_iou})
-    analyze(engine, dataset, version, progress=progress)
+    analyze(engine, dataset, version, reread=rehash, progress=progress)
     with engine.reading() as cursor:
         version_id = None if dataset is None or version is None else find_version(cursor, dataset, version).version_id
         if dataset is not None:
             find_dataset(cursor, dataset)
         scope = {"dataset": dataset, "version_id": version_id}
         ids = [row[0] for row in cursor.execute(statement("analysis/check/scope_versions"), scope).fetchall()]
-        images = [KnownFile(*row) for row in cursor.execute(statement("analysis/check/scope_images"), scope).fetchall()]
+        rows = cursor.execute(statement("analysis/check/scope_images"), scope).fetchall()
+    images = [KnownFile(row[0], None, None) if rehash else KnownFile(*row) for row in rows]
     _read_headers(engine, images)
     _find_altered(engine, ids)
     with engine.reading() as cursor:
@@ -129,18 +132,21 @@ def _read_headers(engine: Engine, images: Sequence[KnownFile]) -> None:
 
 
 def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
-    """Hash published versions again as publishing does, and their frames as ingest does."""
+    """Hash published versions again as publishing does, and make the rows of their frames again as ingest does."""
     parameters = {"version_ids": ids}
     with engine.transaction() as cursor:
         cursor.execute("DELETE FROM altered_frames WHERE version_id IN (SELECT unnest($version_ids))", parameters)
         cursor.execute(statement("analysis/check/altered_versions"), parameters)
-        cursor.execute(statement("store/temp/json_objects"))
+        for macros in ("store/temp/json_objects", "store/temp/json_columns", "analysis/check/column_macros"):
+            cursor.execute(statement(macros))
         keys = [key for (key,) in cursor.execute(statement("analysis/check/published_frames"), parameters).fetchall()]
-        hashing = filled("analysis/check/insert_hashes", frame_json=without_end(statement("store/frame_json")))
-        cursor.execute(statement("analysis/check/hashed_frames"))
+        hashing = filled("analysis/check/hashed_frames", frame_json=without_end(statement("store/frame_json")))
+        finding = filled("analysis/check/altered_frames", roi_masks=without_end(statement("store/roi_masks")))
         for start in range(0, len(keys), FRAMES_AT_ONCE):
-            cursor.execute(hashing, {"frame_keys": keys[start : start + FRAMES_AT_ONCE]})
-        cursor.execute(statement("analysis/check/altered_frames"))
+            some = {"frame_keys": keys[start : start + FRAMES_AT_ONCE]}
+            cursor.execute(hashing, some)
+            ends = {"first_frame_key": some["frame_keys"][0], "last_frame_key": some["frame_keys"][-1]}
+            cursor.execute(finding, {**some, **ends})
 
 
 def _report(engine: Engine, ids: Sequence[int]) -> CheckReport:

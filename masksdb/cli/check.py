@@ -27,6 +27,11 @@ from masksdb.cli.output import RowFormat, output_to, write_rows
     type=click.FloatRange(0, 1, min_open=True),
     help="Report two masks as duplicates from this IoU on; the database remembers it.",
 )
+@click.option(
+    "--rehash",
+    is_flag=True,
+    help="Read all files again, also those of the same size and date, and compare their pixels.",
+)
 @click.option("--all", "is_whole", is_flag=True, help="Print every finding, not three of each check.")
 @format_option(["table", "json", "csv"], "How the findings are written; json and csv have all of them.")
 @click.option(
@@ -44,6 +49,7 @@ def check(
     small_region: int | None,
     split_key: str | None,
     near_iou: float | None,
+    rehash: bool,
     is_whole: bool,
     format_: RowFormat,
     fail_on: str,
@@ -66,6 +72,7 @@ def check(
                 small_region=small_region,
                 split_key=split_key,
                 near_iou=near_iou,
+                rehash=rehash,
                 progress=progress,
             )
         is_whole = is_whole or format_ != "table"

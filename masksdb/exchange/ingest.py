@@ -221,7 +221,9 @@ class _Load:
         self.run("insert_frames", version_id=version_id)
         for name in ("insert_sources", "insert_masks", "insert_rois"):
             self.run(name)
-        self.run("insert_roi_masks", first_frame_key=first_frame_key)
+        resolved = f"INSERT INTO roi_masks\n{statement('store/roi_masks')}"
+        new_frames = {"first_frame_key": first_frame_key, "last_frame_key": versions.NO_NEW_FRAMES}
+        self.cursor.execute(resolved, new_frames)
         return first_frame_key
 
     def _replace(self, version_id: int, first_frame_key: int) -> None:

@@ -21,4 +21,6 @@ LEFT JOIN mask_files
     ON same_mask(mask_files.uri, mask_files."timestamp", visible_masks.uri, visible_masks."timestamp")
 LEFT JOIN (SELECT mask_file_key, bool_and(rle IS NOT NULL) AS has_rle FROM mask_regions GROUP BY mask_file_key) AS with_rle
     ON with_rle.mask_file_key = mask_files.mask_file_key
+-- One row even where somebody has copied the analysis.
+QUALIFY row_number() OVER (PARTITION BY visible_masks.uri, visible_masks."timestamp" ORDER BY mask_files.mask_file_key) = 1
 ORDER BY visible_masks.uri, visible_masks."timestamp";

@@ -8,6 +8,7 @@ WITH images AS (
         dataset_frames.version,
         dataset_frames.version_id,
         dataset_frames.frame_id,
+        dataset_frames.saved_in_version_id,
         image.kind,
         image.source_id,
         resolve_uri(dataset_frames.media_root, image.uri) AS uri,

@@ -1,6 +1,5 @@
--- Insert one row per ROI, source and matching mask of the frames from $first_frame_key on. For each ROI and source the first
--- rule with a match holds: the ROI's mask id, a label that is a mask id, the only mask of the source, none.
-INSERT INTO roi_masks
+-- One row per ROI, source and matching mask of the frames from $first_frame_key to $last_frame_key, as roi_masks has it. For each ROI
+-- and source the first rule with a match holds: the ROI's mask id, a label that is a mask id, the only mask of the source, none.
 WITH source_masks AS (
     SELECT
         sources.frame_key,
@@ -14,10 +13,10 @@ WITH source_masks AS (
     LEFT JOIN (
         SELECT frame_key, source_index, list(mask_id) AS mask_ids
         FROM masks
-        WHERE frame_key >= $first_frame_key
+        WHERE frame_key BETWEEN $first_frame_key AND $last_frame_key
         GROUP BY frame_key, source_index
     ) AS listed USING (frame_key, source_index)
-    WHERE sources.frame_key >= $first_frame_key
+    WHERE sources.frame_key BETWEEN $first_frame_key AND $last_frame_key
 ),
 matched AS (
     SELECT
@@ -41,7 +40,7 @@ matched AS (
         END AS matched_by
     FROM rois
     LEFT JOIN source_masks ON source_masks.frame_key = rois.frame_key
-    WHERE rois.frame_key >= $first_frame_key
+    WHERE rois.frame_key BETWEEN $first_frame_key AND $last_frame_key
         AND (
             source_masks.frame_key IS NULL
             OR coalesce(len(rois.sources), 0) = 0
