@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -42,7 +43,7 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
     if damaged is not None:
         return damaged
     if _IS_FULL.search(text):
-        return DiskFullError(f"{path}: {_room(path)}; free some room and do it again: {sentence}")
+        return _full(path, sentence)
     if "Could not set lock" in text:
         owner = re.search(r"PID (\d+)", text)
         who = f"process {owner[1]}" if owner else "another process"
@@ -81,11 +82,18 @@ def _damaged(text: str, sentence: str, path: str) -> DatabaseDamagedError | None
     return None
 
 
-def _room(path: str) -> str:
-    """How much room there is on the disk of a file."""
-    folder = os.path.dirname(os.path.realpath(path))
+def full_disk(error: OSError, path: str) -> DiskFullError | None:
+    """The error of a disk that is full, or of a limit of the system; None for other errors."""
+    is_full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    return _full(path, f"{error.filename or path}: {error.strerror}") if is_full else None
+
+
+def _full(path: str, reason: str) -> DiskFullError:
     try:
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(os.path.dirname(os.path.realpath(path))).free
     except OSError:
-        return "the disk is full"
-    return f"the disk is full, or a file reached the largest size that is allowed ({free / 1e6:,.0f} MB are free)"
+        free = 0
+    return DiskFullError(
+        f"{path}: no room to write, on the disk ({free / 1e6:,.0f} MB are free) or under a limit of this process; "
+        f"make room, and do it again: {reason}"
+    )

@@ -16,17 +16,20 @@ from pathlib import Path
 
 import duckdb
 
-from masksdb.errors import DatabaseLockedError, MasksDBError, NotFoundError, QueryError, UsageError
+from masksdb.errors import DatabaseLockedError, DiskFullError, MasksDBError, NotFoundError, QueryError, UsageError
 from masksdb.pixels.functions.registration import add_functions
 from masksdb.pixels.mask_reads import MaskReads
 from masksdb.pixels.settings import DecodeErrors, Settings
-from masksdb.store.duckdb_errors import translate
+from masksdb.store.duckdb_errors import full_disk, translate
 from masksdb.store.files import is_database
 from masksdb.store.migrations import check_schema, migrate, temporary_objects
 from masksdb.store.sql import in_transaction
 
 SPILL_PATTERNS = ("duckdb_temp_*", "masksdb_input_*")
 """Files that a killed process may have left beside a database."""
+
+_FILE_HEADERS = 3 * 4096
+"""Bytes before the first block of a file of DuckDB."""
 
 _engines: dict[str, Engine] = {}
 _engines_lock = threading.Lock()
@@ -55,11 +58,13 @@ class Engine:
         self._has_functions = False
         self._temporary_objects: list[str] = []
         self._users = 1
+        self._was_full = False
         self._write_lock = threading.RLock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         config: dict[str, str | bool | int | float | list[str]] = (
             {} if read_only else {"storage_compatibility_version": "v1.4.0"}
         )
+        self._had_log = _has_log(path)
         with self._opening():
             self.connection = duckdb.connect(path, read_only=read_only, config=config)
         try:
@@ -89,6 +94,7 @@ class Engine:
         if not self.read_only:
             if self.path != ":memory:":
                 self.remove_spill()
+                self._cut_tail()
             migrate(self.connection, self.path)
         else:
             self._temporary_objects = temporary_objects(self.connection)
@@ -143,6 +149,17 @@ class Engine:
         with contextlib.suppress(OSError):
             self.spill_folder.rmdir()
 
+    def _cut_tail(self) -> None:
+        """Give back what a write that failed or was killed has appended to the file, which is part of no table."""
+        # A log may name blocks that were appended for a transaction that it commits.
+        if self._had_log:
+            return
+        query = "SELECT block_size, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+        block_size, blocks = self.connection.execute(query).fetchone() or (0, 0)
+        end = _FILE_HEADERS + block_size * blocks
+        if os.path.getsize(self.path) > end:
+            os.truncate(self.path, end)
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same file, with its own temporary objects."""
         cursor = self.connection.cursor()
@@ -163,8 +180,14 @@ class Engine:
         """Translates DuckDB's errors into those of masksdb."""
         try:
             yield
-        except duckdb.Error as error:
-            raise translate(error, self.path, self.mask_reads.raised) from error
+        except (duckdb.Error, OSError) as error:
+            translated = full_disk(error, self.path) if isinstance(error, OSError) else None
+            if isinstance(error, duckdb.Error):
+                translated = translate(error, self.path, self.mask_reads.raised)
+            if translated is None:
+                raise
+            self._was_full |= isinstance(translated, DiskFullError)
+            raise translated from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -181,8 +204,17 @@ class Engine:
         """
         if self.read_only:
             raise MasksDBError(f"{self.path}: opened read-only; connect without read_only to write")
-        with self._write_lock, contextlib.closing(self.cursor()) as cursor, self.errors():
-            yield cursor
+        with self._write_lock, contextlib.closing(self.cursor()) as cursor:
+            had_log = _has_log(self.path)
+            try:
+                with self.errors():
+                    yield cursor
+            except DiskFullError:
+                # The blocks of the transaction are free again, so that the log has room in the file.
+                with contextlib.suppress(duckdb.Error):
+                    if had_log:
+                        cursor.execute("CHECKPOINT")
+                raise
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -201,6 +233,11 @@ class Engine:
             self.connection.close()
             with contextlib.suppress(OSError):
                 self.spill_folder.rmdir()
+        if self._was_full and self.path != ":memory:":
+            # One opening ends the log, and another gives back what the failed write has appended.
+            with contextlib.suppress(MasksDBError):
+                for _ in range(2):
+                    open_engine(self.path, create=False).close()
 
 
 def open_engine(
@@ -237,6 +274,14 @@ def open_engine(
         else:
             engine._users += 1
         return engine
+
+
+def _has_log(path: str) -> bool:
+    """Whether there are changes in a write-ahead log beside the file."""
+    try:
+        return os.path.getsize(f"{path}.wal") > 0
+    except OSError:
+        return False
 
 
 def find_file(path: str | os.PathLike[str]) -> str:

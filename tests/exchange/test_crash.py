@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.common import Outcome
 
 import masksdb
 from masksdb.store.engine import open_engine
@@ -103,9 +107,58 @@ def test_a_full_disk_leaves_the_database_as_it_was(large_file: Path, tmp_path: P
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1
+    assert "no room to write" in done.stderr
+    assert path.stat().st_size <= size + (1 << 20), "what it appended to the file is given back"
     assert state(path) == (0, 0, 0, 0)
     with masksdb.connect(path) as db:
         assert db.ingest(large_file, dataset="d").new == FRAMES, "and with room it goes in"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 20 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk; the tests with a limit of file sizes run everywhere")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_after_a_full_disk_there_is_room_again(
+    run: Callable[..., Outcome], large_file: Path, small_disk: Path, write: Callable[..., str]
+) -> None:
+    path = small_disk / "a.duckdb"
+    labels = write("labels.json", '[{"value": [1], "labels": ["car"]}]')
+    with masksdb.connect(path) as db:
+        db.ingest([{"id": "first", "sources": [{"uri": "a.jpg"}]}], dataset="d", version="v")
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(13_000_000))
+    free = shutil.disk_usage(small_disk).free
+    outcome = run("ingest", path, large_file, "--dataset", "d", "--version", "v")
+    assert (outcome.status, outcome.err.count("\n")) == (1, 1)
+    assert f"{path}: no room to write" in outcome.err
+    assert shutil.disk_usage(small_disk).free >= free - (1 << 19)
+    assert run("labels", "set", path, "--dataset", "d", "--version", "v", labels).status == 0
+    filler.write_bytes(bytes(shutil.disk_usage(small_disk).free + 13_000_000 - 60_000))
+    for command in (
+        ("analyze", path),
+        ("check", path),
+        ("version", "snapshot", path, "--dataset", "d"),
+        ("sql", path, "--write", "CREATE TABLE t AS SELECT random() AS x FROM range(1000000)"),
+        ("sql", path, "SELECT random() AS x FROM range(100000)", "-o", small_disk / "out.json"),
+        ("export", path, small_disk / "out.jsonl", "--dataset", "d"),
+        ("backup", path, small_disk / "copy.duckdb"),
+        ("doctor", path, "--fix", small_disk / "new.duckdb"),
+    ):
+        outcome = run(*command)
+        assert outcome.status == 0 or re.search("no room to write|No space left", outcome.err), (command, outcome)
+        assert outcome.err.count("Error") == outcome.status, (command, outcome)
+        assert {file.name for file in small_disk.iterdir()} <= {"a.duckdb", "a.duckdb.wal", "filler", "out.jsonl"}
+        (small_disk / "out.jsonl").unlink(missing_ok=True)
+    filler.unlink()
+    assert state(path)[0] == 1
 
 
 def test_of_two_ingests_that_make_one_file_what_the_winner_wrote_stays(tmp_path: Path) -> None:
