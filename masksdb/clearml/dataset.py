@@ -52,7 +52,7 @@ class Dataset:
         Raises:
             UsageError: it exists and ``raise_if_exists`` is set; also a ValueError.
         """
-        engine = default_engine()
+        engine = default_engine(create=True)
         with engine.transaction() as cursor:
             dataset_id = datasets.create_dataset(
                 cursor,

@@ -27,18 +27,21 @@ def set_default(path: str | os.PathLike[str]) -> None:
     _default[:] = [os.fspath(path)]
 
 
-def default_engine() -> Engine:
-    """The engine of the default database.
+def default_engine(*, create: bool = False) -> Engine:
+    """The engine of the default database, which is made only with ``create``, and so not by reading.
 
     Its path is the one passed to :func:`set_default`, else the environment variable ``MASKSDB_DATABASE``, else
     ``masks.duckdb`` in the working directory. It stays open until :func:`close_defaults` or the end of the process.
+
+    Raises:
+        NotFoundError: there is no such file, and not ``create``.
     """
     path = _default[0] if _default else os.environ.get("MASKSDB_DATABASE", "masks.duckdb")
     real = path if path == ":memory:" else os.path.realpath(path)
     for engine in _held:
         if engine.path == real:
             return engine
-    engine = open_engine(path)
+    engine = open_engine(path, create=create)
     _held.append(engine)
     return engine
 

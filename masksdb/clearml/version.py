@@ -137,7 +137,7 @@ class DatasetVersion:
             NotFoundError: no such parent.
         """
         parents = one_of("parent_version_ids", parent_version_ids, "parent_version_names", parent_version_names)
-        engine = default_engine()
+        engine = default_engine(create=True)
         if dataset_id is not None or dataset_project is not None or dataset_name is None:
             dataset_name = _dataset(dataset_id, dataset_name, dataset_project).name
         with engine.transaction() as cursor:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-import masksdb
-from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_option
+from masksdb.cli.options import DATABASE, dataset_option, echo_notes, old_or_new, version_option
 from masksdb.formats.registry import AUTO, FORMATS
 
 if TYPE_CHECKING:
@@ -67,22 +66,16 @@ def ingest(
     """
     if media_root and "://" not in media_root and not os.path.isdir(media_root):
         click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
-    database = masksdb.connect(db)
-    try:
-        with database:
-            report = database.ingest(
-                *sources,
-                dataset=dataset,
-                version=version,
-                format=format_,
-                media_root=media_root,
-                on_error=on_error,
-                rasterize=rasterize,
-            )
-    except BaseException:
-        # A failed ingest has put nothing into it.
-        database._engine.discard()
-        raise
+    with old_or_new(db) as database:
+        report = database.ingest(
+            *sources,
+            dataset=dataset,
+            version=version,
+            format=format_,
+            media_root=media_root,
+            on_error=on_error,
+            rasterize=rasterize,
+        )
     echo_notes(report.notes)
     click.echo(str(report), err=True)
     if report.rejected:

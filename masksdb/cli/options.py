@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+import masksdb
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DATABASE = click.argument("db", type=click.Path())
@@ -65,6 +67,18 @@ def echo_notes(notes: Sequence[str]) -> None:
         click.echo(f"Note: {note}", err=True)
     if len(notes) > NOTES:
         click.echo(f"Note: ... and {len(notes) - NOTES} more", err=True)
+
+
+@contextlib.contextmanager
+def old_or_new(db: str) -> Iterator[masksdb.Database]:
+    """An open database; one that is made for the block is removed if that fails and has put nothing into it."""
+    database = masksdb.connect(db)
+    try:
+        with database:
+            yield database
+    except BaseException:
+        database._engine.discard()
+        raise
 
 
 @contextlib.contextmanager

@@ -8,7 +8,15 @@ from typing import Literal
 import click
 
 import masksdb
-from masksdb.cli.options import DATABASE, ROW_FORMATS, dataset_option, format_option, output_options, version_option
+from masksdb.cli.options import (
+    DATABASE,
+    ROW_FORMATS,
+    dataset_option,
+    format_option,
+    old_or_new,
+    output_options,
+    version_option,
+)
 from masksdb.cli.output import RowFormat, output_to, write_rows
 
 
@@ -51,7 +59,7 @@ def version_create(db: str, dataset: str, version: str, parents: tuple[str, ...]
     \b
     masksdb version create cars.duckdb --dataset cars --version v2 --parent v1
     """
-    with masksdb.connect(db) as database:
+    with old_or_new(db) as database:
         made = database.create_version(dataset, version, parents=parents, comment=comment, raise_if_exists=True)
         click.echo(f"{dataset}/{made.version_name}: created", err=True)
 

@@ -181,10 +181,11 @@ class Engine:
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            translated = full_disk(error, self.path) if isinstance(error, OSError) else None
             if isinstance(error, duckdb.Error):
                 translated = translate(error, self.path, self.mask_reads.raised)
-            if translated is None:
+            elif (full := full_disk(error, self.path)) is not None:
+                translated = full
+            else:
                 raise
             self._was_full |= isinstance(translated, DiskFullError)
             raise translated from error

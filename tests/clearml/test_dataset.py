@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import masksdb
-from masksdb import Dataset, DatasetVersion, SingleFrame
+from masksdb import Dataset, DatasetVersion, DataView, SingleFrame
+from masksdb.clearml.default_database import close_defaults
 
 CAT = "https://data.example.org/animals/cat_7.jpg"
 
@@ -18,6 +20,25 @@ pytestmark = pytest.mark.usefixtures("default_db")
 
 def version_named(name: str) -> DatasetVersion:
     return DatasetVersion.get_version(dataset_name="zoo", version_name=name)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: Dataset.get(dataset_name="zoo"),
+        lambda: Dataset.delete(dataset_name="zoo"),
+        lambda: DatasetVersion.get_version(dataset_name="zoo", version_name="v"),
+        lambda: DatasetVersion.get_versions(dataset_name="zoo"),
+        lambda: DatasetVersion.get_current(dataset_name="zoo"),
+        lambda: list(DataView().get_iterator()),
+    ],
+)
+def test_reading_makes_no_database(read: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close_defaults()
+    monkeypatch.setenv("MASKSDB_DATABASE", str(tmp_path / "none.duckdb"))
+    with pytest.raises(masksdb.NotFoundError, match=r"none\.duckdb: no such database file"):
+        read()
+    assert not (tmp_path / "none.duckdb").exists()
 
 
 def test_a_new_dataset_has_an_empty_version_called_current() -> None:

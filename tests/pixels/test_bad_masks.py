@@ -20,7 +20,7 @@ import duckdb
 import numpy as np
 import pytest
 from PIL import Image
-from support.common import Outcome
+from support.common import Outcome, heed_ctrl_c
 from support.pngs import GREY, PALETTE, RGB, RGB_ALPHA, chunk, kinds, png
 from support.servers import web_server
 from support.videos import COUNT, SCENES, STEP_MS, Encoding, encode
@@ -267,7 +267,9 @@ def endless(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 def test_ctrl_c_stops_a_query_over_many_masks(db_path: str, endless: Callable[[str], str], what: str) -> None:
     masksdb.connect(db_path).close()
     command = [sys.executable, "-m", "masksdb.cli", "sql", db_path, endless(what), "--format", "csv"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == ["started\n", "1\n"]
         time.sleep(0.3)

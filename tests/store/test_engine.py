@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -227,6 +228,25 @@ def test_a_missing_database_is_not_made_by_reading(run: Callable[..., Outcome], 
     path = tmp_path / "none.duckdb"
     assert "no such database file" in run("sql", path, "SELECT 1").err
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "info", "sql DB 'SELECT 1' --write", "labels show DB --dataset d", "labels set DB --dataset d -", "check",
+        "analyze", "render DB f --dataset d -o o.png", "export DB o --dataset d", "version list", "backup DB o",
+        "version diff DB --dataset d a b", "version create DB --dataset d --version v --parent none", "doctor",
+        "version publish DB --dataset d", "version delete DB --dataset d --version v", "media map DB a b", "view list",
+        "evaluate DB --truth a/b --prediction a/c", "split DB --dataset d --parts train=1",
+        "ingest DB none --dataset d",
+    ],
+)  # fmt: skip
+def test_a_command_that_fails_makes_no_file(run: Callable[..., Outcome], tmp_path: Path, command: str) -> None:
+    path = tmp_path / "none.duckdb"
+    words = shlex.split(command if "DB" in command else f"{command} DB")
+    outcome = run(*(str(path) if word == "DB" else word for word in words))
+    assert (outcome.status > 0, outcome.out) == (True, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_and_a_folder_are_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.common import Outcome
+from support.common import Outcome, heed_ctrl_c
 
 import masksdb
 
@@ -153,7 +153,9 @@ def test_an_unknown_dataset_is_not_an_empty_list(run: Callable[..., Outcome], tw
 def test_ctrl_c_stops_a_query_at_once(two: str, form: str) -> None:
     endless = "SELECT count(*) FROM range(3000000000) a, range(1000) b WHERE a.range + b.range = 7"
     command = [sys.executable, "-m", "masksdb.cli", "sql", two, endless, "--format", form]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
         time.sleep(1.5)
         start = time.monotonic()
         process.send_signal(signal.SIGINT)

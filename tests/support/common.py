@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,11 @@ class Outcome(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def heed_ctrl_c() -> None:
+    """Gives a child process Ctrl-C back: below nohup, and in a background job, it is ignored and so inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def same_json(left: object, right: object) -> bool:
