@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/installed
 
 TOOLS := $(VENV)/tools
 
-.PHONY: demo test test-all bench lint types docs wheel clean
+.PHONY: demo test test-all bench trust lint types docs wheel clean
 
 demo: $(INSTALLED)  ## ingest the example frames, query them, set labels, draw an overlay, export
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
@@ -18,6 +18,9 @@ test-all: $(TOOLS)  ## the tests that need torch or the tools that results are c
 
 bench: $(INSTALLED)  ## speed, as ratios in one run, into docs/benchmarks.md
 	$(BIN)/python tests/bench/run.py
+
+trust: $(INSTALLED)  ## kills, full disks, damage and foreign input in seeded random cases, into docs/reliability.md
+	$(BIN)/python tests/trust/trust.py $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -49,6 +49,7 @@ def connect(
     read_only: bool = False,
     create: bool = True,
     decode_errors: DecodeErrors = "raise",
+    external_access: bool | None = None,
 ) -> Database:
     """Open a database file, or create it.
 
@@ -58,6 +59,9 @@ def connect(
         create: create the file, or the tables of masksdb in it, if they do not exist.
         decode_errors: ``raise`` makes a mask that cannot be read an error of the query, ``null`` makes it NULL and
             counts it.
+        external_access: False forbids SQL, that of the file's own views too, to read or write any other file, to fetch
+            URLs and to load extensions; masks are read as ever. For files of others; see docs/security.md. None is
+            what the environment variable ``MASKSDB_EXTERNAL_ACCESS`` says, 0 or 1, and without it True.
 
     Returns:
         The open database; use it in a ``with`` statement, or call :meth:`Database.close`.
@@ -71,7 +75,10 @@ def connect(
     ...     print(db.ingest([{"id": "a", "sources": []}], dataset="cars", version="v1"))
     cars/v1: 1 new, 0 updated, 0 unchanged
     """
-    return Database(open_engine(path, read_only=read_only, create=create, decode_errors=decode_errors))
+    engine = open_engine(
+        path, read_only=read_only, create=create, decode_errors=decode_errors, external_access=external_access
+    )
+    return Database(engine)
 
 
 class Database:

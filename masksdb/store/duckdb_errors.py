@@ -56,6 +56,13 @@ def translate(error: duckdb.Error, path: str, raised: MasksDBError | None = None
         return MasksDBError(f"{path}: not a DuckDB database file; give the path of one, or of a file to create")
     if "can only read version" in text:
         return SchemaVersionError(f"{path}: written by a newer DuckDB; upgrade with 'pip install --upgrade duckdb'")
+    if "disabled by configuration" in text:
+        return QueryError(f"{path}: opened without external access, so SQL uses no other file: {sentence}")
+    if "is not an scalar function" in text:
+        return MasksDBError(
+            f"{path}: a macro of this file has the name of a function of masksdb: {sentence}; 'masksdb doctor {path}' "
+            "lists the macros that masksdb did not make"
+        )
     if "Connection already closed" in text:
         return MasksDBError(f"{path}: closed; connect to it again")
     if "read-only mode" in text:

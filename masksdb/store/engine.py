@@ -19,7 +19,7 @@ import duckdb
 from masksdb.errors import DatabaseLockedError, DiskFullError, MasksDBError, NotFoundError, QueryError, UsageError
 from masksdb.pixels.functions.registration import add_functions
 from masksdb.pixels.mask_reads import MaskReads
-from masksdb.pixels.settings import DecodeErrors, Settings
+from masksdb.pixels.settings import DecodeErrors, Settings, environment_number
 from masksdb.store.duckdb_errors import full_disk, translate
 from masksdb.store.files import is_database
 from masksdb.store.migrations import check_schema, migrate, temporary_objects
@@ -42,15 +42,23 @@ class Engine:
     Attributes:
         path: the file's real path, or ``:memory:``.
         read_only: whether writes are refused.
+        external_access: whether SQL may read and write other files.
         is_new: whether it made the file.
         mask_reads: how its queries read masks, and how many of them were unreadable.
         connection: the DuckDB connection that keeps the file open.
     """
 
     def __init__(
-        self, path: str, *, read_only: bool, create: bool = True, decode_errors: DecodeErrors = "raise"
-    ) -> None:  # fmt: skip
+        self,
+        path: str,
+        *,
+        read_only: bool,
+        create: bool = True,
+        decode_errors: DecodeErrors = "raise",
+        external_access: bool = True,
+    ) -> None:
         self.path = path
+        self.external_access = external_access
         is_absent = not os.path.exists(path)
         self.is_new = False
         self.read_only = read_only
@@ -61,9 +69,11 @@ class Engine:
         self._was_full = False
         self._write_lock = threading.RLock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
-        config: dict[str, str | bool | int | float | list[str]] = (
-            {} if read_only else {"storage_compatibility_version": "v1.4.0"}
-        )
+        config: dict[str, str | bool | int | float | list[str]] = {}
+        if not read_only:
+            config["storage_compatibility_version"] = "v1.4.0"
+        if not external_access:
+            config["enable_external_access"] = False
         self._had_log = _has_log(path)
         with self._opening():
             self.connection = duckdb.connect(path, read_only=read_only, config=config)
@@ -121,7 +131,8 @@ class Engine:
         """Add the SQL functions over pixels, before a user's first query: that takes longer than to open a file."""
         with self._write_lock:
             if not self._has_functions:
-                add_functions(self.connection, self.mask_reads)
+                with self.errors():
+                    add_functions(self.connection, self.mask_reads)
                 self._has_functions = True
 
     def map_prefix(self, prefix: str, replacement: str) -> None:
@@ -238,7 +249,7 @@ class Engine:
             # One opening ends the log, and another gives back what the failed write has appended.
             with contextlib.suppress(MasksDBError):
                 for _ in range(2):
-                    open_engine(self.path, create=False).close()
+                    open_engine(self.path, create=False, external_access=self.external_access).close()
 
 
 def open_engine(
@@ -247,8 +258,11 @@ def open_engine(
     read_only: bool = False,
     create: bool = True,
     decode_errors: DecodeErrors = "raise",
+    external_access: bool | None = None,
 ) -> Engine:
     """The engine of a database file, which is created if there is none, unless ``read_only`` or not ``create``.
+
+    SQL may read and write other files with ``external_access``; None is what ``MASKSDB_EXTERNAL_ACCESS`` says, or yes.
 
     Raises:
         NotFoundError: there is no such file and none is created, or its folder does not exist.
@@ -256,20 +270,25 @@ def open_engine(
         SchemaVersionError: the file is from a newer masksdb.
     """
     name = os.fspath(path)
+    is_open = bool(environment_number("MASKSDB_EXTERNAL_ACCESS", 1)) if external_access is None else external_access
     if name == ":memory:":
-        return Engine(name, read_only=read_only, decode_errors=decode_errors)
+        return Engine(name, read_only=read_only, decode_errors=decode_errors, external_access=is_open)
     name = os.path.realpath(name)
     with _engines_lock:
         engine = _engines.get(name)
         if engine is None:
             _check_path(name, must_exist=read_only or not create)
             _check_content(name)
-            engine = _engines[name] = Engine(name, read_only=read_only, create=create, decode_errors=decode_errors)
+            engine = _engines[name] = Engine(
+                name, read_only=read_only, create=create, decode_errors=decode_errors, external_access=is_open
+            )
         elif engine.read_only != read_only:
             mode = "read-only" if engine.read_only else "for writing"
             raise DatabaseLockedError(
                 f"{name}: open {mode} in this process ({os.getpid()}); close that first, or open it the same way"
             )
+        elif engine.external_access != is_open:
+            raise UsageError(f"{name}: open with external_access={engine.external_access} in this process")
         elif engine.settings.decode_errors != decode_errors:
             raise UsageError(f"{name}: open with decode_errors={engine.settings.decode_errors!r} in this process")
         else:
