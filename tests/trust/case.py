@@ -98,7 +98,16 @@ def main() -> None:
 
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["masksdb.cli.app", "masksdb.database", "duckdb", "numpy", "pyarrow"])
+_processes.set_forkserver_preload(
+    [
+        "__main__",
+        "masksdb.cli.app",
+        "masksdb.database",
+        "masksdb.analysis.evaluate",
+        "masksdb.analysis.check",
+        "PIL.Image",
+    ]
+)
 
 
 @contextlib.contextmanager
