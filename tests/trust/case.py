@@ -64,6 +64,9 @@ def run_kind(name: str, seed: int, seconds: float, folder: Path, only: int | Non
     """Run the cases of a kind for some time; the seed and the number of a case give the same case again."""
     row = Row()
     case = KINDS[name].make(folder)
+    with contextlib.suppress(Exception):
+        # The first case imports modules, and would be the slowest.
+        case(random.Random(name))
     end = time.monotonic() + seconds
     number = only or 0
     while not row.cases or (only is None and time.monotonic() < end and len(row.failures) < MOST_FAILURES):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,16 @@ from masksdb.formats.registry import FORMATS
 STREET = FIXTURES / "street"
 SECTION = "Foreign input"
 ON_ERROR: tuple[Literal["stop", "skip"], ...] = ("stop", "skip")
+
+
+@contextlib.contextmanager
+def emptied(db: masksdb.Database) -> Iterator[None]:
+    """Leaves a database without the datasets of a case."""
+    try:
+        yield
+    finally:
+        for (name,) in db.sql("SELECT name FROM datasets").fetchall():
+            db.delete_dataset(name, delete_all_versions=True)
 
 
 def image(rng: random.Random, format: str) -> bytes:
@@ -67,9 +78,9 @@ def run_lengths(_folder: Path) -> Case:
             counts = [rng.choice((0, 1, 7, -1, 1 << 40, 2.5, None)) for _ in range(rng.randrange(6))]
         size = [rng.choice((0, 1, 7, 300, -4, 1 << 31, 2.5, None)) for _ in range(rng.choice((1, 2, 2, 2, 3)))]
         roi = {"label": ["x"], "rle": {"size": size, "counts": counts}, "poly": [rng.uniform(-9, 9)] * rng.randrange(9)}
-        db.ingest([{"id": "a", "rois": [roi]}], dataset="d")
-        db.analyze("d")
-        with db._engine.errors():
+        with emptied(db), db._engine.errors():
+            db.ingest([{"id": "a", "rois": [roi]}], dataset="d")
+            db.analyze("d")
             db.sql("SELECT rle_area(rle), rle_bbox(rle) FROM rois").fetchall()
 
     return case
@@ -79,10 +90,11 @@ def run_lengths(_folder: Path) -> Case:
 def frames(folder: Path) -> Case:
     text = (STREET / "frames.jsonl").read_bytes()
     path = folder / "frames.jsonl"
+    db = masksdb.connect(":memory:")
 
     def case(rng: random.Random) -> None:
         path.write_bytes(mutated(rng, text if rng.random() < 0.5 else text.splitlines()[0]))
-        with masksdb.connect(":memory:") as db:
+        with emptied(db):
             db.ingest(path, dataset="d", on_error=rng.choice(ON_ERROR))
             db.export(folder / "out.jsonl", dataset="d")
             left = [json.loads(line) for line in (folder / "out.jsonl").read_text().split("\n") if line]
@@ -118,9 +130,8 @@ def _tree(folder: Path, format: str) -> Path:
         with masksdb.connect(":memory:") as db:
             db.ingest(STREET / "frames.jsonl", dataset="street")
             db.version("street").set_metadata({"mask_labels": json.loads((STREET / "labels.json").read_text())})
-            db.export(
-                out, dataset="street", format=format, masks=["seg" if format in ("voc", "folder") else "instances"]
-            )
+            mask = "seg" if format in ("voc", "folder") else "instances"
+            db.export(out, dataset="street", format=format, masks=[mask], with_images=True)
         return out
     for name, content in MINIMAL[format].items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -154,10 +165,11 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "camvid": {"train/a.png": RGB, "trainannot/a.png": GREY, "val/b.png": RGB, "valannot/b.png": GREY},
     "kitti": {"training/image_2/000000_10.png": RGB, "training/semantic/000000_10.png": GREY,
               "training/instance/000000_10.png": TRACKS},
-    "synthia": {"RGB/a.png": RGB, "GT/COLOR/a.png": RGB, "GT/LABELS/a.png": RGB},
+    "synthia": {"RGB/a.png": RGB, "GT/COLOR/a.png": RGB, "GT/LABELS/a.png": GREY},
     "mapillary": {"training/images/a.jpg": RGB, "training/labels/a.png": GREY,
                   "config.json": json.dumps({"labels": CLASSES})},
-    "ade20k": {"images/ADE/training/a/ADE_train_1.jpg": RGB, "images/ADE/training/a/ADE_train_1_seg.png": RGB},
+    "ade20k": {"images/ADE/training/a/ADE_train_1.jpg": RGB, "images/ADE/training/a/ADE_train_1_seg.png": RGB,
+               "images/ADE/training/a/ADE_train_1_atr.txt": '3 # 0 # 0 # car # car # "red"\n'},
 }  # fmt: skip
 """Small datasets of the layouts that are only read: texts and pixels by path."""
 
@@ -165,7 +177,8 @@ MINIMAL: dict[str, dict[str, Any]] = {
 def _layout(format: str) -> Callable[[Path], Case]:
     def make(folder: Path) -> Case:
         tree = _tree(folder, format)
-        with masksdb.connect(":memory:") as db:
+        db = masksdb.connect(":memory:")
+        with emptied(db):
             assert db.ingest(tree, dataset="d", format=format).new, "the dataset is read before it is mutated"
         files = sorted(path for path in tree.rglob("*") if path.is_file())
         texts = [path for path in files if path.suffix in (".json", ".txt", ".xml", ".yaml", ".csv")]
@@ -177,7 +190,7 @@ def _layout(format: str) -> Callable[[Path], Case]:
                 target.write_bytes(mutated(rng, content))
                 if rng.random() < 0.1:
                     target.unlink()
-                with masksdb.connect(":memory:") as db:
+                with emptied(db):
                     named, on_error = rng.choice(("auto", format)), rng.choice(ON_ERROR)
                     db.ingest(tree, dataset="d", format=named, on_error=on_error)
                     db.analyze("d")
@@ -198,10 +211,11 @@ for _name, _format in FORMATS.items():
 def yaml(folder: Path) -> Case:
     text = b"path: .\ntrain: images/train\nnames:\n  0: car\n  1: &b 'person'\n  2: |\n    a\n  <<: {3: *b}\nnc: 4\n"
     tree = _tree(folder, "yolo-seg")
+    db = masksdb.connect(":memory:")
 
     def case(rng: random.Random) -> None:
         (tree / "data.yaml").write_bytes(mutated(rng, text))
-        with masksdb.connect(":memory:") as db:
+        with emptied(db):
             db.ingest(tree, dataset="d", format="yolo-seg", on_error=rng.choice(ON_ERROR))
 
     return case

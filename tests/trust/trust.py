@@ -26,7 +26,7 @@ import uses  # noqa: E402, F401
 from case import KINDS, Row, main  # noqa: E402
 
 OUTPUT = ROOT / "docs" / "reliability.md"
-SECONDS = 800
+SECONDS = 750
 JOBS = 2
 ORDER = ("Kills at a random moment", "Two processes", "Full disk", "Damage of a file", "Foreign input", "Threads",
          "Names that look like SQL")  # fmt: skip
