@@ -335,7 +335,8 @@ def _views(connection: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
         yield Problem("note", "views", message, to_do)
 
 
-def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The views and macros by name, without what DuckDB prints in one way or another: brackets, quotes and blanks."""
+def _definitions(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The words of the views and macros by name, sorted: DuckDB prints brackets and excluded columns in any order."""
     rows = connection.execute(statement("store/doctor/definitions")).fetchall()
-    return {name: re.sub(r'[()\s"]|\bmain\.', "", definition) for name, definition in rows}
+    words = re.compile(r"'(?:[^']|'')*'|\w+")
+    return {name: sorted(word for word in words.findall(text) if word != "main") for name, text in rows}

@@ -89,6 +89,12 @@ def test_nothing_is_wrong_with_a_sound_file_and_a_new_one_is_the_same(sound: Pat
         assert db.create_version("d", "another").version_id == 3
 
 
+def test_the_views_of_findings_are_masksdbs_own(sound: Path) -> None:
+    with masksdb.connect(sound) as db:
+        db.check()
+    assert masksdb.doctor(sound).problems == ()
+
+
 def test_a_flipped_bit_in_the_log_is_an_error_that_names_it_and_the_doctor(
     run: Callable[..., Outcome], killed: Path
 ) -> None:
