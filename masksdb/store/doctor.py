@@ -20,7 +20,7 @@ from masksdb.store.engine import SPILL_PATTERNS, find_file
 from masksdb.store.files import is_database
 from masksdb.store.findings import finding_views
 from masksdb.store.migrations import check_schema, is_current, migrate
-from masksdb.store.repair import altered_frames, rebuild
+from masksdb.store.repair import EVERY_FRAME, altered_frames, rebuild
 from masksdb.store.sql import filled, identifier, statement
 
 EXAMPLES = 3
@@ -122,7 +122,10 @@ def doctor(path: str | os.PathLike[str], *, fix: str | os.PathLike[str] | None =
             return Diagnosis(real, tuple(problems))
         if readable is None or not is_usable:
             raise MasksDBError(f"{real}: nothing can be saved: {problems[0].message}; {problems[0].to_do}")
-        lost = rebuild(readable, os.fspath(fix))
+        try:
+            lost = rebuild(readable, os.fspath(fix))
+        except DatabaseDamagedError as error:
+            raise MasksDBError(f"{real}: nothing can be saved: {error.reason}; restore a backup") from error
     remaining = doctor(fix).problems
     return Diagnosis(real, tuple(problems), os.fspath(fix), tuple(lost), remaining)
 
@@ -230,16 +233,29 @@ def _readable_length(log: bytes, copy: str) -> int | None:
 def _examine(connection: duckdb.DuckDBPyConnection, path: str, problems: list[Problem]) -> bool:
     """Add what is wrong with the tables; whether a new file can be made of them."""
     try:
-        check_schema(connection, path, read_only=True)
-    except SchemaVersionError as error:
-        problems.append(Problem("error", "schema", str(error).removeprefix(f"{path}: "), "nothing is lost"))
+        unreadable = _unreadable_tables(connection)
+    except duckdb.Error as error:
+        problems.append(Problem("error", "file", str(translate(error, path)), "restore a backup"))
         return False
-    unreadable = _unreadable_tables(connection)
+    if not unreadable:
+        try:
+            check_schema(connection, path, read_only=True)
+        except SchemaVersionError as error:
+            problems.append(Problem("error", "schema", str(error).removeprefix(f"{path}: "), "nothing is lost"))
+            return False
+        try:
+            problems += _disagreements(connection)
+        except duckdb.Error:
+            unreadable = ["some views and macros"]
     if unreadable:
         message = f"blocks of the file are damaged: {', '.join(unreadable)} cannot be read as a whole"
         to_do = f"{_FIX} with what can be read; restore a backup if there is one"
         problems.append(Problem("error", "blocks", message, to_do))
-        return True
+    return True
+
+
+def _disagreements(connection: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
+    """What of a file that can be read does not follow from the rest of it."""
     for name, rows in (
         ("orphans", connection.execute(f"FROM ({statement('store/doctor/orphans')}) WHERE rows > 0").fetchall()),
         ("frame_ids", connection.execute(statement("store/doctor/repeated_ids")).fetchall()),
@@ -249,10 +265,9 @@ def _examine(connection: duckdb.DuckDBPyConnection, path: str, problems: list[Pr
         if rows:
             message, to_do = _SENTENCES[name]
             shown = ", ".join(" ".join(map(str, row)) for row in rows[:EXAMPLES])
-            problems.append(Problem("error", name, message.format(shown), to_do))
-    problems += _hashes(connection)
-    problems += _views(connection)
-    return True
+            yield Problem("error", name, message.format(shown), to_do)
+    yield from _hashes(connection)
+    yield from _views(connection)
 
 
 _SENTENCES = {
@@ -285,8 +300,7 @@ def _unreadable_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def _resolved(connection: duckdb.DuckDBPyConnection) -> str:
     """The SELECT of the rows of roi_masks as the ROIs and masks give them now."""
     connection.execute("CREATE OR REPLACE TEMP TABLE resolved AS FROM roi_masks LIMIT 0")
-    resolve = statement("exchange/ingest/insert_roi_masks").replace("INTO roi_masks", "INTO resolved", 1)
-    connection.execute(resolve, {"first_frame_key": 0})
+    connection.execute(f"INSERT INTO resolved\n{statement('store/roi_masks')}", EVERY_FRAME)
     return "FROM resolved"
 
 

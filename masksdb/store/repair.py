@@ -15,6 +15,9 @@ from masksdb.store.sql import filled, identifier, in_transaction, literal, state
 FRAMES_AT_ONCE = 20_000
 """Frames that one query hashes."""
 
+EVERY_FRAME = {"first_frame_key": 0, "last_frame_key": 2**63 - 1}
+"""The frames whose ROIs are resolved again."""
+
 ROWS_AT_LEAST = 2048
 """Rows that are lost together where one of them cannot be read: DuckDB's vectors."""
 
@@ -92,7 +95,12 @@ def _copied(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         if table not in ours:
             cursor.execute(f"CREATE TABLE main.{name} AS FROM damaged.main.{name} LIMIT 0")
         cursor.execute(f"TRUNCATE main.{name}")
-        (last,) = cursor.execute(f"SELECT max(rowid) FROM damaged.main.{name}").fetchone() or (None,)  # noqa: S608  # quoted
+        rows_query = f"SELECT max(rowid) FROM damaged.main.{name}"  # noqa: S608  # the name is quoted
+        try:
+            (last,) = cursor.execute(rows_query).fetchone() or (None,)
+        except duckdb.Error:
+            yield f"{table}: all of its rows"
+            continue
         shared = [identifier(column) for column in columns if column in ours.get(table, columns)]
         copy = filled("store/doctor/copy_rows", table=name, columns=", ".join(shared))
         if last is not None and (rows := sum(_copy(cursor, copy, 0, last))):
@@ -128,7 +136,7 @@ def _repair(cursor: duckdb.DuckDBPyConnection, *, is_incomplete: bool) -> Iterat
         cursor.execute(statement("store/doctor/update_hashes"), {"keys": keys, "hashes": hashes})
     cursor.execute(statement("store/doctor/delete_orphans"))
     cursor.execute(f"INSERT INTO version_lineage {statement('store/doctor/lineage')}")
-    cursor.execute(statement("exchange/ingest/insert_roi_masks"), {"first_frame_key": 0})
+    cursor.execute(f"INSERT INTO roi_masks\n{statement('store/roi_masks')}", EVERY_FRAME)
     cursor.execute(filled("store/doctor/update_saved_hashes", saved_hashes=statement("store/doctor/saved_hashes")))
     for sequence, (table, column) in _SEQUENCES.items():
         cursor.execute(filled("store/doctor/advance", sequence=literal(sequence), table=table, column=column))

@@ -177,6 +177,17 @@ def test_frames_of_which_a_block_is_damaged_are_left_out_and_come_back_with_an_i
         assert (report.new, report.updated, report.unchanged) == (20_000 - len(saved), 0, len(saved))
 
 
+@pytest.mark.parametrize("text", [b"resolve_uri", b"views/", b"car"])
+def test_a_damaged_block_of_views_versions_or_labels_is_named(
+    run: Callable[..., Outcome], sound: Path, text: bytes
+) -> None:
+    flip(sound, sound.read_bytes().rfind(text))
+    assert "error" in problems(sound).values()
+    outcome = run("doctor", sound)
+    assert (outcome.status, outcome.err) == (1, "")
+    assert "damaged" in outcome.out or "Corrupt" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("name", "sql"),
     [
