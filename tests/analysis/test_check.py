@@ -25,14 +25,7 @@ import masksdb
 from masksdb.pixels.mask_cache import facts_cache
 from masksdb.store.findings import checks
 
-VIEWS = [
-    "version_declared_values",
-    "version_faults_colours",
-    "version_faults_files",
-    "version_faults_meaning",
-    "version_faults_sets",
-    "version_findings",
-]
+VIEWS = ["version_declared_values", "version_findings"]
 EACH_CAUSE = 8
 ELSEWHERE = {"background": "note", "mask_unmapped": "note", "mask_altered": "error", "analysis_altered": "error"}
 """Checks that find nothing in the faulty datasets, with their severity."""

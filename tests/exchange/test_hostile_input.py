@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -207,22 +205,23 @@ def test_a_new_media_root_replaces_the_old_one(db: masksdb.Database, write: Call
     ],
 )
 def test_a_pipe_among_the_files_of_a_dataset_is_an_error_without_waiting(
-    tmp_path: Path, layout: str, masks: str, name: str
+    run: Callable[..., Outcome], tmp_path: Path, layout: str, masks: str, name: str
 ) -> None:
     save(tmp_path / "d" / masks, [[0, 7]])
     pipe = tmp_path / "d" / name
     pipe.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(pipe)
-    paths = str(tmp_path / "t.duckdb"), str(tmp_path / "d")
-    command = [sys.executable, "-m", "masksdb.cli", "ingest", *paths, "--dataset", "d"]
-    outcomes = [
-        subprocess.run([*command, "--format", name], capture_output=True, text=True, timeout=60, check=False)
-        for name in ("auto", layout)
-    ]
-    assert not any("OSError" in outcome.stderr for outcome in outcomes)
-    assert outcomes[1].returncode == 1
-    assert str(pipe) in outcomes[1].stderr
-    assert "not a file" in outcomes[1].stderr
+    # A writer that comes and goes wakes up who waits for one.
+    late = threading.Timer(20, lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
+    late.start()
+    paths = tmp_path / "t.duckdb", tmp_path / "d"
+    outcomes = [run("ingest", *paths, "--dataset", "d", "--format", name) for name in ("auto", layout)]
+    assert late.is_alive(), "a reader waits for the pipe"
+    late.cancel()
+    assert not any("OSError" in outcome.err for outcome in outcomes)
+    assert outcomes[1].status == 1
+    assert str(pipe) in outcomes[1].err
+    assert "not a file" in outcomes[1].err
 
 
 @pytest.mark.parametrize("name", ["training/images/loop", "images/loop", "loop", "training/image_02/loop"])

@@ -137,16 +137,22 @@ def test_a_bad_record_is_refused_with_its_line_and_path(
     assert_refused(run("ingest", db_path, path, "--dataset", "d"), f"{path}:2: {says}".replace("{file}", path), db_path)
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_a_bad_record_of_an_array_is_refused_with_its_index(
-    run: Callable[..., Outcome], write: Callable[..., str], db_path: str, name: str
+def test_bad_records_of_an_array_are_refused_with_their_index(db: masksdb.Database, write: Callable[..., str]) -> None:
+    path = write("frames.json", json.dumps([GOOD, *(record for record, _ in RECORDS.values())]))
+    report = db.ingest(path, dataset="d", on_error="skip")
+    assert (report.new, report.rejected) == (1, len(RECORDS))
+    query = "SELECT concat_ws(': ', json_path, reason) FROM rejects ORDER BY line"
+    for (text,), (name, (_, says)) in zip(db.sql(query).fetchall(), RECORDS.items(), strict=True):
+        first = says.replace("{file}:1", f"{path}[0]")
+        assert text.startswith(first), name
+
+
+def test_a_bad_record_of_an_array_stops_with_its_index(
+    run: Callable[..., Outcome], write: Callable[..., str], db_path: str
 ) -> None:
-    record, says = RECORDS[name]
-    if name == "the same id again":
-        says = says.replace(":1", "[0]")
+    record, says = RECORDS["a nested polygon"]
     path = write("frames.json", json.dumps([GOOD, record]))
-    text = says.replace("{file}", path)
-    assert_refused(run("ingest", db_path, path, "--dataset", "d"), f"{path}[1]: {text}", db_path)
+    assert_refused(run("ingest", db_path, path, "--dataset", "d"), f"{path}[1]: {says}", db_path)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -160,38 +166,42 @@ def test_a_bad_line_is_refused_with_its_number(
     assert outcome.err.startswith(f"Error: {path}:3: ")
 
 
-@pytest.mark.parametrize("name", RECORDS)
 def test_skip_keeps_the_good_records_and_stores_the_bad(
-    run: Callable[..., Outcome], write: Callable[..., str], db_path: str, name: str
+    run: Callable[..., Outcome], write: Callable[..., str], db_path: str
 ) -> None:
-    record, _ = RECORDS[name]
-    path = write("frames.jsonl", [GOOD, record, {"id": "last"}])
+    records = [record for record, _ in RECORDS.values()]
+    path = write("frames.jsonl", [GOOD, *records, {"id": "last"}])
     outcome = run("ingest", db_path, path, "--dataset", "d", "--on-error", "skip")
     assert outcome.status == 0
     assert outcome.err == (
-        "d/Current: 2 new, 0 updated, 0 unchanged, 1 rejected\n"
-        "Warning: 1 records were refused; see the table 'rejects'\n"
+        f"d/Current: 2 new, 0 updated, 0 unchanged, {len(records)} rejected\n"
+        f"Warning: {len(records)} records were refused; see the table 'rejects'\n"
     )
     with masksdb.connect(db_path, read_only=True) as db:
         assert db.sql("SELECT frame_id FROM frames ORDER BY position").fetchall() == [("good",), ("last",)]
-        assert db.sql("SELECT path, line FROM rejects").fetchall() == [(path, 2)]
-        (kept,) = db.sql("SELECT record FROM rejects").fetchall()[0]
-        assert json.loads(kept) == record
+        rejects = db.sql("SELECT path, line, record FROM rejects ORDER BY line").fetchall()
+        assert [row[:2] for row in rejects] == [(path, line) for line in range(2, len(records) + 2)]
+        assert [json.loads(kept) for _, _, kept in rejects] == records
         for table in ("sources", "masks", "rois", "roi_masks"):
             orphans = f"SELECT count(*) FROM {table} WHERE frame_key NOT IN (SELECT frame_key FROM frames)"
             assert db.sql(orphans).fetchall() == [(0,)], table
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_skip_goes_on_after_a_bad_line(
-    run: Callable[..., Outcome], write: Callable[..., str], db_path: str, name: str
+ALONE = ["truncated", "a NUL byte", "not UTF-8"]
+"""Texts that a reader may treat differently for the whole file."""
+
+
+@pytest.mark.parametrize("names", [*([name] for name in ALONE), list(TEXTS)], ids=[*ALONE, "all"])
+def test_skip_goes_on_after_bad_lines(
+    run: Callable[..., Outcome], write: Callable[..., str], db_path: str, names: list[str]
 ) -> None:
-    text, _ = TEXTS[name]
-    path = write("frames.jsonl", json.dumps(GOOD).encode() + b"\n" + text + b"\n" + b'{"id": "last"}\n')
+    texts = [TEXTS[name][0] for name in names]
+    path = write("frames.jsonl", b"\n".join([json.dumps(GOOD).encode(), *texts, b'{"id": "last"}\n']))
     assert run("ingest", db_path, path, "--dataset", "d", "--on-error", "skip").status == 0
     with masksdb.connect(db_path, read_only=True) as db:
         assert db.sql("SELECT frame_id FROM frames ORDER BY position").fetchall() == [("good",), ("last",)]
-        assert db.sql("SELECT line FROM rejects").fetchall() == [(2,)]
+        lines = db.sql("SELECT line FROM rejects ORDER BY line").fetchall()
+    assert lines == [(line,) for line in range(2, len(texts) + 2)]
 
 
 def test_a_bad_record_does_not_replace_a_good_frame(db: masksdb.Database) -> None:

@@ -126,8 +126,8 @@ def shared_db() -> Iterator[masksdb.Database]:
 DATASETS = itertools.count()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(frames=st.lists(FRAMES, min_size=1, max_size=8), with_ids=st.booleans())
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(frames=st.lists(FRAMES, min_size=4, max_size=14), with_ids=st.booleans())
 def test_any_frame_comes_out_equal(
     frames: list[dict[str, Any]], with_ids: bool, shared_db: masksdb.Database, tmp_path: Path
 ) -> None:

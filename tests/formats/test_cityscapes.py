@@ -162,7 +162,7 @@ def instances(folder: Path, stem: str) -> tuple[npt.NDArray[Any], dict[int, str]
     return np.array(Image.open(path)), names
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(images=st.lists(partitions(len(LABELS)), min_size=6, max_size=12), ids=st.permutations(LABELS))
 def test_regions_come_back_pixel_for_pixel(images: list[Numbers], ids: list[str], tmp_path: Path) -> None:
     labels = [*ids[:3], *ids[:3]]

@@ -93,7 +93,7 @@ def test_category_ids_and_names_come_back(db: masksdb.Database, tmp_path: Path) 
     st.integers(1, 9),
     st.integers(1, 12),
 )
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_region_comes_back_as_pycocotools_reads_it(
     tmp_path_factory: pytest.TempPathFactory, rois: list[tuple[int, str, bool]], height: int, width: int
 ) -> None:
@@ -122,24 +122,33 @@ def test_every_region_comes_back_as_pycocotools_reads_it(
         assert annotation["area"] == pixels.sum()
 
 
-@given(st.integers(0, 1 << 30), st.integers(1, 30), st.integers(1, 30))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(1, 30), st.integers(1, 30)), min_size=4, max_size=8))
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_polygons_on_request_are_the_region_to_pycocotools_holes_and_parts_too(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, height: int, width: int
+    tmp_path_factory: pytest.TempPathFactory, images: list[tuple[int, int, int]]
 ) -> None:
     folder = tmp_path_factory.mktemp("coco")
-    pixels = np.kron(np.random.default_rng(seed).random((height, width)) < 0.6, np.ones((1 + seed % 3, 1)))
-    rois = [{"label": ["x"], "rle": encoded(pixels)}]
-    frame = {"id": "f", "sources": [{"width": width, "height": len(pixels)}], "rois": rois}
+    masks = [
+        np.kron(np.random.default_rng(seed).random((height, width)) < 0.6, np.ones((1 + seed % 3, 1)))
+        for seed, height, width in images
+    ]
+    frames = [
+        {
+            "id": f"f{number}",
+            "sources": [{"width": pixels.shape[1], "height": len(pixels)}],
+            "rois": [{"label": ["x"], "rle": encoded(pixels)}],
+        }
+        for number, pixels in enumerate(masks)
+    ]
     with masksdb.connect(":memory:") as db:
-        db.ingest([frame], dataset="d")
+        db.ingest(frames, dataset="d")
         report: Any = db.export(folder / "out", dataset="d", format="coco", polygons=True)
     reference = COCO(str(folder / "out/annotations/instances_default.json"))
-    if pixels.any():
-        (annotation,) = reference.anns.values()
+    written = [pixels for pixels in masks if pixels.any()]
+    for annotation, pixels in zip(reference.anns.values(), written, strict=True):
         assert isinstance(annotation["segmentation"], list)
         assert reference.annToMask(annotation).tolist() == pixels.astype(int).tolist()
-    assert report.is_lossless == bool(pixels.any())
+    assert report.is_lossless == (len(written) == len(masks))
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_panoptic_quality_here_sees_a_segment_that_is_missing(real_data: Path) -
     assert 50 < panoptic_quality(original, other) < 100
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(images=st.lists(partitions(len(LABELS)), min_size=6, max_size=12), first_id=st.integers(1, 1 << 24))
 def test_regions_come_back_pixel_for_pixel(images: list[Numbers], first_id: int, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "out", ignore_errors=True)

@@ -153,8 +153,8 @@ def test_folders_of_images_and_masks_are_not_taken_for_sequences(tmp_path: Path)
     assert davis.recognise(tmp_path / "grey") is None
 
 
-@given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=5), is_sequence=st.booleans())
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(images=st.lists(partitions(len(LABELS)), min_size=3, max_size=6), is_sequence=st.booleans())
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_regions_come_back_pixel_identical(
     db: masksdb.Database, tmp_path: Path, images: list[Numbers], is_sequence: bool
 ) -> None:

@@ -39,8 +39,8 @@ def written(root: Path, name: str) -> list[tuple[str, bytes]]:
     return sorted(found)
 
 
-@given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=3))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=5))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_regions_come_back_pixel_identical(
     db: masksdb.Database, tmp_path_factory: pytest.TempPathFactory, images: list[Numbers]
 ) -> None:

@@ -115,8 +115,8 @@ def test_boxes_of_mot_are_not_taken_for_this(tmp_path: Path) -> None:
     assert mots.recognise(tmp_path / "8 bits") is None
 
 
-@given(pixels=st.lists(st.lists(st.sampled_from(VALUES), min_size=5, max_size=5), min_size=1, max_size=6))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pixels=st.lists(st.lists(st.sampled_from(VALUES), min_size=5, max_size=5), min_size=2, max_size=12))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_png_and_text_say_the_same_as_numpy(db: masksdb.Database, tmp_path: Path, pixels: list[list[int]]) -> None:
     name = f"d{len(list(tmp_path.iterdir()))}"
     mask = np.array(pixels, np.uint16)

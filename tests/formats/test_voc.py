@@ -157,8 +157,8 @@ def labels_of(root: Path, name: str) -> list[tuple[str, bytes]]:
     return sorted(found)
 
 
-@given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=5))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(images=st.lists(partitions(len(LABELS)), min_size=3, max_size=6))
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_regions_come_back_pixel_identical(db: masksdb.Database, tmp_path: Path, images: list[Numbers]) -> None:
     dataset = f"d{len(list(tmp_path.iterdir()))}"
     out = tmp_path / dataset

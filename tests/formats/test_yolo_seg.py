@@ -105,8 +105,8 @@ def test_a_text_without_its_image_is_named(db: masksdb.Database, tmp_path: Path)
     assert "no image gone" in str(report.errors[0])
 
 
-@given(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=12), st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 1 << 40), min_size=4, max_size=20), st.integers(1, 40), st.integers(1, 40))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_region_comes_back_as_pycocotools_fills_its_line(
     tmp_path_factory: pytest.TempPathFactory, seeds: list[int], height: int, width: int
 ) -> None:
@@ -194,8 +194,8 @@ def test_of_files_with_one_name_the_second_is_refused(db: masksdb.Database, tmp_
     assert db.sql("SELECT uri FROM sources").fetchall() == [("images/train/a.jpg",)]
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5, unique=True))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=4, max_size=15, unique=True))
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_name_comes_back_also_as_other_readers_of_yaml_split_lines(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
 ) -> None:

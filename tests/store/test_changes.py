@@ -94,7 +94,7 @@ def shared_db() -> Iterator[masksdb.Database]:
 DATASETS = itertools.count()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(old=VERSIONS, new=VERSIONS)
 def test_the_changes_are_those_that_loops_find(
     old: dict[str, list[Roi]], new: dict[str, list[Roi]], shared_db: masksdb.Database

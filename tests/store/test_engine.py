@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -57,7 +58,7 @@ def test_a_notebook_without_ipywidgets_opens_a_database(db_path: str) -> None:
     assert done.stdout.splitlines() == ["refused", "[(0,)]", "[(0,)]"]
 
 
-def test_fifty_opens_leave_no_handle(tmp_path: Path) -> None:
+def test_fifty_opens_leave_no_handle(new_database: Path, tmp_path: Path) -> None:
     def handles() -> int:
         return len(os.listdir("/proc/self/fd"))
 
@@ -65,7 +66,7 @@ def test_fifty_opens_leave_no_handle(tmp_path: Path) -> None:
         pytest.skip("no /proc to count handles in")
     before = handles()
     for number in range(50):
-        with masksdb.connect(tmp_path / f"{number}.duckdb"):
+        with masksdb.connect(shutil.copy(new_database, tmp_path / f"{number}.duckdb")):
             pass
     assert handles() <= before + 1
 
@@ -93,7 +94,7 @@ def test_threads_may_open_query_and_close_side_by_side(db_path: str) -> None:
 
 def test_threads_may_ingest_side_by_side(db: masksdb.Database) -> None:
     def work(dataset: str) -> None:
-        for number in range(5):
+        for number in range(3):
             db.ingest([{"id": str(number), "rois": [{"label": ["x"]}]}], dataset=dataset)
 
     threads = [threading.Thread(target=work, args=(f"d{number}",)) for number in range(3)]
@@ -101,8 +102,8 @@ def test_threads_may_ingest_side_by_side(db: masksdb.Database) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert db.sql("SELECT count(*), count(DISTINCT frame_key) FROM frames").fetchall() == [(15, 15)]
-    assert db.sql("SELECT count(*) FROM mask_rois").fetchall() == [(15,)]
+    assert db.sql("SELECT count(*), count(DISTINCT frame_key) FROM frames").fetchall() == [(9, 9)]
+    assert db.sql("SELECT count(*) FROM mask_rois").fetchall() == [(9,)]
 
 
 LOCK = """

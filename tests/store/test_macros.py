@@ -37,7 +37,7 @@ def masks(draw: st.DrawFn) -> MaskFacts:
     return MaskFacts.of(MaskImage(samples, mode, depth, palette=palette, is_video=draw(st.booleans())))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(facts=masks(), value=st.sampled_from([1, 3, 4]).flatmap(lambda n: st.lists(NUMBERS, min_size=n, max_size=n)))
 def test_a_value_matches_what_select_selects(matcher: masksdb.Database, facts: MaskFacts, value: list[int]) -> None:
     try:
@@ -60,7 +60,7 @@ REFERENCES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(left=REFERENCES, right=REFERENCES)
 def test_a_mask_is_the_same_where_its_reference_is(matcher: masksdb.Database, left: MaskRef, right: MaskRef) -> None:
     row = matcher.connection.execute("SELECT same_mask(?, ?, ?, ?)", [*left, *right]).fetchone()

@@ -154,7 +154,7 @@ LEFT JOIN (
 """
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=3, max_size=14))
 def test_versions_are_what_plain_dicts_would_be(
     steps: list[tuple[Any, ...]], shared_db: masksdb.Database, tmp_path: Path

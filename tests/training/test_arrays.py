@@ -95,7 +95,7 @@ def by_painting(regions: list[ClassRegion], images: dict[MaskRef, MaskImage], vo
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning:pycocotools")
 @given(painted(), st.sampled_from([255, 0, -100]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_class_mask_is_what_painting_in_order_gives(
     case: tuple[list[ClassRegion], dict[MaskRef, MaskImage]], void: int
 ) -> None:
