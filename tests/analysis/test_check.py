@@ -113,6 +113,22 @@ def test_clean_masks_have_no_cause(causes: dict[str, Counter[str]]) -> None:
     assert causes["clean"] == {}
 
 
+def test_ids_cut_at_255_are_named_though_readers_declare_what_they_find(db: masksdb.Database, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    levels = np.array([0, 1000, 1001, 1002, 2000, 2001, 3000, 3001], np.uint16)
+    for name in ("images", "masks"):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+    for number in range(4):
+        mask = levels[mask_faults.blobs(rng, 8, 48, 64)]
+        mask = np.minimum(mask, 255).astype(np.uint8) if number == 3 else mask
+        Image.fromarray(mask).save(tmp_path / "tree" / "masks" / f"{number}.png")
+        Image.new("RGB", (64, 48)).save(tmp_path / "tree" / "images" / f"{number}.png")
+    db.ingest(tmp_path / "tree", dataset="d")
+    assert check_counts(db)["colour_16bit"] == 1
+    pixels = int((np.asarray(Image.open(tmp_path / "tree" / "masks" / "3.png")) == 255).sum())
+    assert [row[1:4] for row in findings(db, "colour_16bit")] == [("3", [255], pixels)]
+
+
 def test_real_masks_have_no_errors(db: masksdb.Database, real_data: Path) -> None:
     root = real_data / "davis2017"
     db.ingest(davis_frames(root), dataset="davis", version="val", media_root=root)

@@ -405,5 +405,16 @@ undeclared_masks AS (
     LEFT JOIN guess_counts USING (version_id, frame_key, source_index, mask_index)
     LEFT JOIN mixed_areas USING (version_id, frame_key, source_index, mask_index)
     LEFT JOIN nearest_values USING (version_id, frame_key, source_index, mask_index)
+),
+-- One row per version and id of masks most of which have 16 bits, and numbers beyond 255.
+deep_ids AS (
+    SELECT version_id, mask_id
+    FROM (
+        SELECT version_id, mask_id, mode, max(sample) AS largest
+        FROM regions
+        GROUP BY version_id, frame_key, source_index, mask_index, mask_id, mode
+    )
+    GROUP BY version_id, mask_id
+    HAVING 2 * count(*) FILTER (WHERE ends_with(mode, '16') AND largest > 255) > count(*)
 )
 -- The rows of the checks follow: the files in sql/views/checks/ that name this view.
