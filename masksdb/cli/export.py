@@ -12,6 +12,7 @@ import click
 
 import masksdb
 from masksdb.cli.options import DATABASE, dataset_option, echo_notes, version_option
+from masksdb.cli.output import write_table
 from masksdb.errors import LossRefusedError, UsageError
 from masksdb.formats.registry import FORMATS, FRAMES, Option, check_options
 from masksdb.store.files import replacing
@@ -155,11 +156,7 @@ def _check_report(report: str, out: str) -> None:
 def _report(loss: LossReport, report: str | None) -> None:
     """Print what was lost per class, and write the report."""
     rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in loss.by_class().items()]
-    table = [tuple(_COLUMNS.values()), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(_COLUMNS))]
-    for row in table:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        click.echo("  ".join(cells).rstrip(), err=True)
+    write_table(list(_COLUMNS.values()), rows, [name != "class" for name in _COLUMNS], sys.stderr)
     echo_notes(loss.notes)
     if report == "-":
         sys.stdout.write(loss.text())

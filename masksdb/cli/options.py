@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 import masksdb
+from masksdb.cli.output import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,7 +65,7 @@ def output_options(command: Command) -> Command:
 def echo_notes(notes: Sequence[str]) -> None:
     """Print the first notes for a person, and how many more there are."""
     for note in notes[:NOTES]:
-        click.echo(f"Note: {note}", err=True)
+        click.echo(f"Note: {printable(note)}", err=True)
     if len(notes) > NOTES:
         click.echo(f"Note: ... and {len(notes) - NOTES} more", err=True)
 

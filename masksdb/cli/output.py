@@ -139,9 +139,17 @@ def write_table(
         file.write(f"| {' | '.join(padded)} |\n" if markdown else "  ".join(padded).rstrip() + "\n")
 
 
+def printable(text: str) -> str:
+    r"""A text for a terminal, in which characters that could steer it are escaped.
+
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def _cell(value: str | None, markdown: bool) -> str:
-    text = "NULL" if value is None else " ".join(value.split("\n"))
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    text = printable("NULL" if value is None else " ".join(value.split("\n")))
     if markdown:
         return text.replace("|", "\\|")
     return text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"

@@ -131,6 +131,8 @@ def convert(
             first, name = next(iter(source.renamed.items()))
             what = f"{len(source.renamed):,} ids of frames are not names of files, or not of one each"
             writing.notes.append(f"{what}; they are written under other names: {first[:60]!r} as {name[:80]}")
+        if count := len({frame_id for frame_id, _, _ in source.without_source()}):
+            writing.notes.append(f"{count:,} frames have no source, and so no image; they are left out")
         report.left_out = sorted(source.left_out)
         if refuse_loss and not report.is_lossless:
             raise LossRefusedError(report)

@@ -154,6 +154,11 @@ def add_missing(report: LossReport, source: OutFrames, *, held: bool) -> None:
         for roi in source.missing.values()
         if not held or roi.frame in source.left_out
     )
+    report.losses.extend(
+        RegionLoss(frame_id, [roi_index], label, not_held=1, reason="its frame has no source, and so no image")
+        for frame_id, roi_index, label in source.without_source()
+        if not held and roi_index is not None
+    )
 
 
 def _place(frame: OutFrame, region: Region, places: Mapping[tuple[str, int], Place]) -> Place | None:

@@ -161,6 +161,18 @@ class OutFrames:
         keys = self.subset.frame_keys
         return [_Source(*row) for row in rows if keys is None or row[0] in keys]
 
+    def without_source(self) -> list[tuple[str, int | None, str]]:
+        """The ROIs of frames without a source, which are no images: frame id, ROI index (None without ROIs), label."""
+        with self.engine.reading() as cursor:
+            query = statement("exchange/export/without_source")
+            rows = cursor.execute(query, {"version_id": self.version_id}).fetchall()
+        keys, chosen = self.subset.frame_keys, set(self.subset.labels)
+        return [
+            (frame_id, roi_index, ", ".join(labels or []) or "unlabelled")
+            for frame_key, frame_id, roi_index, labels in rows
+            if (keys is None or frame_key in keys) and (not chosen or not chosen.isdisjoint(labels or ["unlabelled"]))
+        ]
+
     @cached_property
     def names(self) -> dict[tuple[int, int], str]:
         """A unique name for each image, by frame key and source index: from the id of its frame, else from its file."""

@@ -429,7 +429,7 @@ def test_objects_that_are_numbers_have_the_colours_of_the_palette_of_davis() -> 
     assert len(set(colours.values())) == len(colours)
 
 
-def test_the_colours_of_a_hundred_labels_differ_to_the_eye() -> None:
-    colours = np.array(list(label_colours(f"class {number}" for number in range(100)).values()), int)
+def test_the_colours_of_forty_labels_differ_to_the_eye() -> None:
+    colours = np.array(list(label_colours(f"class {number}" for number in range(40)).values()), int)
     apart = np.abs(colours[:, None] - colours[None]).sum(axis=2)
-    assert apart[~np.eye(100, dtype=bool)].min() >= 32
+    assert apart[~np.eye(40, dtype=bool)].min() >= 50

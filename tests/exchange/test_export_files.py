@@ -259,3 +259,26 @@ def test_labels_of_any_characters_are_told_apart_when_read_again(
     db.ingest(tmp_path / "out", dataset="again", format=layout)
     query = "SELECT DISTINCT class_labels[1] FROM mask_rois WHERE dataset = 'again'"
     assert len(db.sql(query).fetchall()) >= len(LABELS)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rois_of_frames_without_a_source_are_reported(db: masksdb.Database, tmp_path: Path, layout: str) -> None:
+    lost = {"id": "lost", "rois": [{"label": ["bus"]}]}
+    db.ingest([*tree(tmp_path / "in", "a"), lost], dataset="d", media_root=tmp_path / "in")
+    report: Any = db.export(tmp_path / "out", dataset="d", format=layout)
+    losses = [(loss.frame, loss.rois, loss.label, loss.reason) for loss in report.losses if loss.is_loss]
+    expected = [] if layout == "parquet" else [("lost", [0], "bus", "its frame has no source, and so no image")]
+    assert losses == expected, "a view of parquet has the frame"
+    assert any("1 frames have no source" in note for note in report.notes)
+
+
+def test_what_the_command_prints_does_not_steer_a_terminal(tmp_path: Path, run: Callable[..., Outcome]) -> None:
+    path = tmp_path / "db.duckdb"
+    (frame,) = tree(tmp_path / "in", "a")
+    frame["rois"][0]["label"] = ["\x1b[2Jcar\x07"]
+    with masksdb.connect(path) as db:
+        db.ingest([frame | {"id": "\x1b]0;x\x07"}], dataset="d", media_root=tmp_path / "in")
+    done = run("export", path, tmp_path / "out", "--dataset", "d", "--format", "coco")
+    assert done.status == 0
+    assert "\\x1b[2Jcar\\x07  " in done.err
+    assert not {"\x1b", "\x07"} & set(done.err)
