@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,9 @@ from masksdb.store.labels import version_labels
 from masksdb.store.sql import statement
 
 FRAMES_AT_ONCE = 512
+
+_FILE_SUFFIX = re.compile(r"(?i)\.(png|txt|jpe?g|bmp|webp|tiff?|gif)$")
+"""The suffixes of files that layouts write for each frame."""
 
 FIRST_SEGMENT = 1_000_000
 """The lowest index of a region that is no ROI but a value that the label mapping declares."""
@@ -451,8 +455,9 @@ def _ref(roi: _Roi) -> MaskRef | None:
 def _clean(text: str) -> str:
     """A text as a relative path that any file system accepts.
 
-    >>> _clean("a/../b:c ")
-    'a/b_c'
+    >>> _clean("a/../b:c "), _clean("a.png/b")
+    ('a/b_c', 'a_png/b')
     """
-    parts = [file_name(part, "") for part in text.split("/")]
-    return shortened("/".join(part for part in parts if part)) or "_"
+    *folders, name = [name for part in text.split("/") if (name := file_name(part, ""))] or ["_"]
+    # A folder that is called as a file of another frame would stand in its way.
+    return shortened("/".join([*(_FILE_SUFFIX.sub(r"_\1", folder) for folder in folders), name]))

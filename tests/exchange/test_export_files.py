@@ -211,8 +211,8 @@ def test_long_ids_that_differ_at_their_end_are_two_files_and_named_in_the_report
 def test_names_that_some_file_systems_take_for_one_are_two_files(
     db: masksdb.Database, tmp_path: Path, layout: str
 ) -> None:
-    ids = ["Car", "car", "caf\u00e9", "cafe\u0301", "a/b", "a_b"]
-    frames = [frame | {"id": name} for frame, name in zip(tree(tmp_path / "in", "abcdef"), ids, strict=True)]
+    ids = ["Car", "car", "caf\u00e9", "cafe\u0301", "a/b", "a_b", "file", "file.png/folder", "file.txt/folder"]
+    frames = [frame | {"id": name} for frame, name in zip(tree(tmp_path / "in", "abcdefghi"), ids, strict=True)]
     db.ingest(frames, dataset="d", media_root=tmp_path / "in")
     report: Any = db.export(tmp_path / "out", dataset="d", format=layout, with_images=True)
     assert report.is_lossless
