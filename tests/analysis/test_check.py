@@ -246,6 +246,23 @@ def test_a_mapping_that_fits_no_mask_is_an_error(db: masksdb.Database, tmp_path:
     assert check_counts(db) == {"colour_palette": 3, "label_unused": 2}
 
 
+@pytest.mark.parametrize("by_roi", [True, False])
+def test_a_region_declared_as_number_and_as_colour_counts_once(
+    db: masksdb.Database, tmp_path: Path, by_roi: bool
+) -> None:
+    ids = mask_faults.blobs(np.random.default_rng(7), 3, 48, 64)
+    mask_faults.indexed(ids, mask_faults.voc_palette()).save(tmp_path / "m.png")
+    rois = [{"label": ["car"], "mask": {"id": "m", "value": [1]}}] if by_roi else []
+    source = {"masks": [{"id": "m", "uri": "m.png"}]}
+    db.ingest([{"id": "f", "sources": [source], "rois": rois}], dataset="d", media_root=tmp_path)
+    labels = [([0], "ground"), ([128, 0, 0], "car"), ([2], "bus"), *([] if by_roi else [([1], "car")])]
+    entries = [{"value": value, "labels": [label]} for value, label in labels]
+    db.version("d").set_metadata({"mask_labels": {"m": entries}})
+    db.check()
+    counts = {row[4].partition(":")[0]: row[3] for row in findings(db, "balance")}
+    assert counts == dict(zip(("ground", "car", "bus"), np.bincount(ids.reshape(-1)).tolist(), strict=True))
+
+
 def test_labels_that_contradict_rois_are_reported(db: masksdb.Database, tmp_path: Path) -> None:
     make = Maker(tmp_path, 6)
     db.ingest([make.frame("a"), make.frame("b")], dataset="d", media_root=tmp_path)

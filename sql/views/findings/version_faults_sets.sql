@@ -114,27 +114,51 @@ unrelated_versions AS (
         ON (lineage.version_id = one.version_id AND lineage.ancestor_id = other.version_id)
         OR (lineage.version_id = other.version_id AND lineage.ancestor_id = one.version_id)
 ),
--- One row per region that a ROI or, where none does, mask_labels declare.
+-- One row per region that a ROI or, where none does, mask_labels declare: once, though one declares its number and another its
+-- colour.
 declared_regions AS (
-    SELECT dataset, version, version_id, frame_key, coalesce(mask_id, '') AS mask_id, class_labels AS labels, area
-    FROM mask_roi_regions
-    WHERE area > 0
-    UNION ALL
-    SELECT
-        segments.dataset,
-        segments.version,
-        segments.version_id,
-        segments.frame_key,
-        coalesce(segments.mask_id, ''),
-        segments.labels,
-        segments.area
-    FROM mask_segment_regions AS segments
-    ANTI JOIN mask_rois
-        ON mask_rois.version_id = segments.version_id
-        AND mask_rois.frame_key = segments.frame_key
-        AND mask_rois.source_index = segments.source_index
-        AND mask_rois.mask_index = segments.mask_index
-        AND mask_rois.mask_value = segments."value"
-    WHERE segments.area > 0
+    SELECT dataset, version, version_id, frame_key, mask_id, labels, area
+    FROM (
+        SELECT
+            dataset,
+            version,
+            version_id,
+            frame_key,
+            source_index,
+            mask_index,
+            coalesce(mask_id, '') AS mask_id,
+            class_labels AS labels,
+            mask_value AS "value",
+            area,
+            (bbox, centroid) AS geometry,
+            0 AS place
+        FROM mask_roi_regions
+        WHERE area > 0
+        UNION ALL
+        SELECT
+            segments.dataset,
+            segments.version,
+            segments.version_id,
+            segments.frame_key,
+            segments.source_index,
+            segments.mask_index,
+            coalesce(segments.mask_id, ''),
+            segments.labels,
+            segments."value",
+            segments.area,
+            (segments.bbox, segments.centroid),
+            1
+        FROM mask_segment_regions AS segments
+        ANTI JOIN mask_rois
+            ON mask_rois.version_id = segments.version_id
+            AND mask_rois.frame_key = segments.frame_key
+            AND mask_rois.source_index = segments.source_index
+            AND mask_rois.mask_index = segments.mask_index
+            AND mask_rois.mask_value = segments."value"
+        WHERE segments.area > 0
+    )
+    QUALIFY "value" IS NULL OR len("value") = first(len("value")) OVER (
+        PARTITION BY version_id, frame_key, source_index, mask_index, area, geometry ORDER BY place, len("value")
+    )
 )
 -- The rows of the checks follow: the files in sql/views/checks/ that name this view.
