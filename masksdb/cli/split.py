@@ -72,9 +72,9 @@ def split(
     with masksdb.connect(db, create=False) as database:
         report = database.split(dataset, version, parts, by=by, seed=seed, balance=balance, name=name)
     rows = [
-        (part.name, f"{part.groups}", f"{part.frames}", f"{part.share:.4f}", f"{part.wanted:g}")
+        (part.name, f"{part.groups}", f"{part.frames}", f"{part.share:.4f}", f"{part.target:g}")
         for part in report.parts
     ]
-    columns = ("part", "groups", "frames", "share", "wanted")
+    columns = ("part", "groups", "frames", "share", "target")
     write_table(columns, rows, [name != "part" for name in columns], sys.stdout)
     click.echo(str(report), err=True)

@@ -29,11 +29,11 @@ def voc_colours(indexes: npt.NDArray[np.integer[Any]]) -> Colours:
     >>> voc_colours(np.array([0, 1, 255, 256, 65536])).tolist()
     [[0, 0, 0], [128, 0, 0], [224, 224, 192], [0, 0, 32], [0, 4, 0]]
     """
-    found = np.zeros((len(indexes), 3), np.uint8)
+    colours = np.zeros((len(indexes), 3), np.uint8)
     for place in range(8):
         for channel in range(3):
-            found[:, channel] |= ((indexes >> (3 * place + channel) & 1) << (7 - place)).astype(np.uint8)
-    return found
+            colours[:, channel] |= ((indexes >> (3 * place + channel) & 1) << (7 - place)).astype(np.uint8)
+    return colours
 
 
 def save_indexed(path: Path, numbers: Numbers, palette: Colours | None = None) -> None:
@@ -48,26 +48,26 @@ def save_coloured(path: Path, numbers: Numbers, colours: Colours) -> None:
     Image.fromarray(colours[numbers]).save(path)
 
 
-def free_numbers(wanted: Sequence[Sequence[int | None]], most: int = MOST) -> list[int | None]:
-    """A number from 1 on for each thing, no two the same; None for what is left when all up to ``most`` are given.
+def free_numbers(wishes: Sequence[Sequence[int | None]], most: int = MOST) -> list[int | None]:
+    """A number from 1 on for each thing, no two the same; None for the others once all up to ``most`` are taken.
 
     Args:
-        wanted: for each thing the numbers that it would like, the first most; first wishes go before second ones.
+        wishes: for each thing the numbers that it would like, the first most; first wishes go before second ones.
         most: the highest number.
 
     >>> free_numbers([[], [7, 1], [7, 2], [None, 0]], 8)
     [1, 7, 2, 3]
     """
-    found: list[int | None] = [None] * len(wanted)
+    numbers: list[int | None] = [None] * len(wishes)
     taken: set[int] = set()
-    for turn in range(max(map(len, wanted), default=0)):
-        for index, wishes in enumerate(wanted):
-            number = wishes[turn] if turn < len(wishes) else None
-            if found[index] is None and number is not None and 1 <= number <= most and number not in taken:
-                found[index] = number
+    for turn in range(max(map(len, wishes), default=0)):
+        for index, own in enumerate(wishes):
+            number = own[turn] if turn < len(own) else None
+            if numbers[index] is None and number is not None and 1 <= number <= most and number not in taken:
+                numbers[index] = number
                 taken.add(number)
     free = (number for number in range(1, most + 1) if number not in taken)
-    return [number if number is not None else next(free, None) for number in found]
+    return [number if number is not None else next(free, None) for number in numbers]
 
 
 def voc_colour(index: int) -> tuple[int, int, int]:

@@ -136,7 +136,7 @@ class Recognised(NamedTuple):
     Attributes:
         path: the path, or a folder in it.
         format: name of the layout.
-        why: what was found there that says so.
+        why: the files that say so.
         others: what else it could be, each with its reason.
     """
 
@@ -223,9 +223,9 @@ def recognise(path: str) -> list[Recognised]:
         raise IngestError("no such file or folder", path)
     level = [root]
     for _ in range(3):
-        found = [each for folder in level if (each := _recognise_one(folder))]
-        if found:
-            return found
+        layouts = [layout for folder in level if (layout := _recognise_one(folder))]
+        if layouts:
+            return layouts
         level = [child for folder in level for child in _folders(folder)]
     known = ", ".join(name for name, layout in FORMATS.items() if layout.is_read)
     raise IngestError(f"not recognised as a dataset; say what it is with --format, one of {known}", path)
@@ -233,7 +233,7 @@ def recognise(path: str) -> list[Recognised]:
 
 def _folders(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+        yield from sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
 def _recognise_one(path: Path) -> Recognised | None:

@@ -128,8 +128,8 @@ class Region:
     @property
     def meta(self) -> dict[str, Any]:
         """What else is known of it."""
-        found: dict[str, Any] | None = json.loads(self.meta_text or "{}")
-        return found or {}
+        meta: dict[str, Any] | None = json.loads(self.meta_text or "{}")
+        return meta or {}
 
     @cached_property
     def counts(self) -> rle.Counts:
@@ -215,7 +215,7 @@ class OutFrame:
 
 
 class Place(NamedTuple):
-    """Where a region is found when what was written is read again.
+    """Where a region is when the export is read again.
 
     Attributes:
         frame: the id of the frame as read.
@@ -269,20 +269,20 @@ class Classes:
             most: the highest number that there may be.
             fixed: numbers that some labels have in this layout.
         """
-        wanted = {**self.values, **(fixed or {})}
+        preferred = {**self.values, **(fixed or {})}
         taken: dict[int, str] = {}
         for name in self.names:
-            number = wanted.get(name)
+            number = preferred.get(name)
             if number is not None and first <= number <= most and number not in taken:
                 taken[number] = name
-        found = {name: number for number, name in taken.items()}
+        numbers = {name: number for number, name in taken.items()}
         free = (number for number in range(first, most + 1) if number not in taken)
         for name in self.names:
-            if name not in found:
+            if name not in numbers:
                 number = next(free, None)
                 if number is not None:
-                    found[name] = number
-        return {name: found[name] for name in self.names if name in found}
+                    numbers[name] = number
+        return {name: numbers[name] for name in self.names if name in numbers}
 
 
 @dataclass

@@ -42,19 +42,19 @@ _COLUMNS: Mapping[str, pa.DataType] = {
     "rle": pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.string())]),
     "poly": pa.list_(pa.float64()),
 }
-"""The columns of a query that are looked at."""
+"""The columns of a query that are read."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What of each frame is given.
+    """Which parts of a frame are read, and how.
 
     Attributes:
         void: the number of pixels that no label explains, or one whose number is negative.
-        images: whether the image is given beside the class mask.
+        images: whether the image is read beside the class mask.
         crop: (height, width) at a random place, or (x, y, height, width).
-        size: (height, width) that the image or its crop is scaled to, each pixel being the nearest one of before.
-        seed: what random crops follow from, beside the epoch and the index of the frame.
+        size: (height, width) that the image or its crop is scaled to, by taking the nearest pixels.
+        seed: the seed of random crops, combined with the epoch and the index of the frame.
     """
 
     void: int = VOID
@@ -73,14 +73,14 @@ class Options:
 class FrameArrays(Sequence[dict[str, Any]]):
     """Frames as numpy arrays, by index; it can be pickled, and holds no pixels.
 
-    An item is a dict: ``image``, shape (height, width, 3), uint8, or None where there is none or none is wanted;
+    An item is a dict: ``image``, shape (height, width, 3), uint8, or None without one and with ``images=False``;
     ``mask``, shape (height, width), the number of each pixel's class, uint8 if all numbers fit, else int64; ``labels``
     of the frame's ROIs, each once; ``dataset``, ``version``, ``frame_id``, ``source_id`` and ``source_uri``.
 
     Attributes:
-        options: what of each frame is given.
+        options: which parts of a frame are read, and how.
         dtype: the type of the class masks.
-        epoch: what random crops follow from, beside the seed.
+        epoch: changes the places of random crops.
     """
 
     def __init__(self, items: pa.Table, options: Options, settings: Settings) -> None:
@@ -124,8 +124,8 @@ class FrameArrays(Sequence[dict[str, Any]]):
         self.epoch = epoch
 
     def _read(self, place: int, item: Mapping[str, Any]) -> tuple[Array | None, Array]:
-        regions = [ClassRegion.of(each) for each in item["regions"]]
-        refs = dict.fromkeys(each.ref for each in regions if each.ref is not None)
+        regions = [ClassRegion.of(region) for region in item["regions"]]
+        refs = dict.fromkeys(region.ref for region in regions if region.ref is not None)
         source = None
         if self.options.images and item["source_uri"] is not None:
             source = MaskRef(item["source_uri"], item["source_timestamp"])
@@ -167,7 +167,7 @@ class FrameArrays(Sequence[dict[str, Any]]):
 
 
 def _name(item: Mapping[str, Any]) -> str:
-    where = "/".join(item[each] for each in ("dataset", "version") if item[each] is not None)
+    where = "/".join(item[name] for name in ("dataset", "version") if item[name] is not None)
     source = "" if item["source_id"] is None else f", source {item['source_id']!r}"
     frame = item["source_uri"] if item["frame_id"] is None else item["frame_id"]
     return f"frame {frame!r}{f' of {where}' if where else ''}{source}"
@@ -177,13 +177,13 @@ def _shape(
     item: Mapping[str, Any], image: MaskImage | None, masks: Mapping[MaskRef, MaskImage], regions: Sequence[ClassRegion]
 ) -> tuple[int, int]:
     """The height and width of an image and all its masks."""
-    shapes = {f"the mask {ref.uri}": each.samples.shape[:2] for ref, each in masks.items()}
+    shapes = {f"the mask {ref.uri}": mask.samples.shape[:2] for ref, mask in masks.items()}
     if image is not None:
         shapes = {f"the image {item['source_uri']}": image.samples.shape[:2], **shapes}
     if not shapes and item["height"] and item["width"]:
         return item["height"], item["width"]
     if not shapes:
-        shapes |= [("a region", tuple(each.rle["size"])) for each in regions if each.rle is not None]
+        shapes |= [("a region", tuple(region.rle["size"])) for region in regions if region.rle is not None]
     if not shapes:
         raise MasksDBError("neither an image nor a mask, and no width and height say how large it is")
     (first, shape), *others = shapes.items()
@@ -201,9 +201,9 @@ def query_arrays(engine: Engine, rows: pa.Table, options: Options) -> FrameArray
         rows: the result of the query. ``source_uri`` is the image; ``class`` the number of the region, NULL or
             negative for none; ``mask`` and ``mask_value``, ``rle`` or ``poly`` the region. ``frame_id``, ``dataset``,
             ``version``, ``source_id``, ``source_timestamp``, ``width``, ``height`` and ``labels`` are optional, other
-            columns are not looked at. Rows that agree in their names and URI are one image; its regions are painted in
+            columns are ignored. Rows that agree in their names and URI are one image; its regions are painted in
             their order.
-        options: what of each frame is given.
+        options: which parts of a frame are read, and how.
 
     Raises:
         UsageError: a column is missing or of another type.

@@ -252,10 +252,10 @@ def test_labels_have_numbers() -> None:
         view.add_query(dataset_name="zoo", version_name="spring", roi_query=label)
     view.set_labels({"cat": 1, "dog": 2, "ignore": -1})
     assert view.get_labels() == {"cat": 1, "dog": 2, "ignore": -1}
-    numbers = {tuple(each.labels): each.label_enum for frame in singles(view) for each in frame.annotations}
+    numbers = {tuple(item.labels): item.label_enum for frame in singles(view) for item in frame.annotations}
     assert numbers == {("cat",): 1, ("cat", "wet"): 1, ("dog",): 2, ("bird",): -1, ("wet",): -1}
     assert all(
-        "label_num" not in each for frame in view.to_dict() for each in frame["rois"] if each["label"] == ["bird"]
+        "label_num" not in item for frame in view.to_dict() for item in frame["rois"] if item["label"] == ["bird"]
     )
     view.set_labels(bird=3)
     assert view.get_labels() == {"bird": 3}
@@ -275,7 +275,7 @@ def test_mapping_comes_before_numbers_and_after_queries() -> None:
     assert isinstance(group, FrameGroup)
     assert isinstance(single, SingleFrame)
     labelled = [*group.get_global_annotations(), *single.annotations]
-    assert [(each.labels, each.label_enum) for each in labelled] == [(["cat"], 7), (["cat", "old"], 7)]
+    assert [(item.labels, item.label_enum) for item in labelled] == [(["cat"], 7), (["cat", "old"], 7)]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_rule_holds_where_it_says() -> None:
     view.add_query(dataset_name="farm", roi_query="Cat")
     view.add_mapping_rule("cat", "lion", dataset_name="zoo", version_name="spring")
     view.add_mapping_rule("Cat", "lion")
-    found = {each["id"]: each["rois"][0]["label"] for each in view.to_dict()}
+    found = {item["id"]: item["rois"][0]["label"] for item in view.to_dict()}
     assert found == {"a1": ["cat"], "a2": ["cat", "wet"], "s1": ["cat"], "f1": ["lion"], "f2": ["lion", "old"]}
 
 
@@ -351,7 +351,7 @@ def test_the_star_stands_for_what_the_view_names() -> None:
 def test_a_frame_that_several_versions_show_comes_once() -> None:
     view = DataView()
     view.add_query(dataset_name="zoo", roi_query="cat")
-    assert [(each["id"], each["dataset"]["version_name"]) for each in view.to_dict()] == [
+    assert [(item["id"], item["dataset"]["version_name"]) for item in view.to_dict()] == [
         ("a1", "summer"), ("a2", "summer"), ("s1", "summer")
     ]  # fmt: skip
 

@@ -230,7 +230,7 @@ def text_of(query: Query) -> str:
         is_phrase = is_phrase or not value
         return f"{field}:" + (re.sub(r'([\\"])', r"\\\1", value).join('""') if is_phrase else escaped(value))
     if kind == "like":
-        return f"{query[1]}:" + "".join(each if each in "*?" else escaped(each) for each in query[2])
+        return f"{query[1]}:" + "".join(item if item in "*?" else escaped(item) for item in query[2])
     if kind == "number":
         return f'{query[1]}:"{query[2]}"'
     if kind == "exists":
@@ -240,17 +240,17 @@ def text_of(query: Query) -> str:
         ends = ["*" if end is None else f'"{end}"' if "+" in str(end) else str(end) for end in (low, high)]
         return f"{field}:{'[' if has_low else '{'}{ends[0]} TO {ends[1]}{']' if has_high else '}'}"
     if kind == "signed":
-        return "(" + " OR ".join(f"{sign}({text_of(each)})" for sign, each in query[1]) + ")"
+        return "(" + " OR ".join(f"{sign}({text_of(item)})" for sign, item in query[1]) + ")"
     if kind in ("NOT ", "-"):
         return f"{kind}({text_of(query[1])})"
-    return f" {kind} ".join(f"({text_of(each)})" for each in query[1])
+    return f" {kind} ".join(f"({text_of(item)})" for item in query[1])
 
 
 def values_of(roi: dict[str, Any], field: str) -> list[Any]:
     found: Any = roi
     for key in field.split("."):
         found = found.get(key) if isinstance(found, dict) else None
-    return [each for each in (found if isinstance(found, list) else [found]) if each is not None]
+    return [item for item in (found if isinstance(found, list) else [found]) if item is not None]
 
 
 def as_text(value: Any) -> str | None:
@@ -312,29 +312,29 @@ def holds(query: Query, roi: dict[str, Any]) -> bool:
     kind = query[0]
     if kind == "is":
         return any(
-            is_equal(each, query[2]) if "." in query[1] else each == query[2] for each in values_of(roi, query[1])
+            is_equal(item, query[2]) if "." in query[1] else item == query[2] for item in values_of(roi, query[1])
         )
     if kind == "like":
-        pattern = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in query[2])
-        if all(each == "*" for each in query[2]) and len(query[2]) == 1:
+        pattern = "".join({"*": ".*", "?": "."}.get(item, re.escape(item)) for item in query[2])
+        if all(item == "*" for item in query[2]) and len(query[2]) == 1:
             return bool(values_of(roi, query[1]))
         return any(
-            isinstance(each, str) and re.fullmatch(pattern, each, re.DOTALL) for each in values_of(roi, query[1])
+            isinstance(item, str) and re.fullmatch(pattern, item, re.DOTALL) for item in values_of(roi, query[1])
         )
     if kind == "number":
-        return any(is_equal(each, str(query[2])) for each in values_of(roi, query[1]))
+        return any(is_equal(item, str(query[2])) for item in values_of(roi, query[1]))
     if kind == "exists":
         return bool(values_of(roi, query[1]))
     if kind == "range":
-        return any(in_range(each, query) for each in values_of(roi, query[1]))
+        return any(in_range(item, query) for item in values_of(roi, query[1]))
     if kind == "signed":
-        found = [(sign, holds(each, roi)) for sign, each in query[1]]
+        found = [(sign, holds(item, roi)) for sign, item in query[1]]
         must = all(holds_it == (sign == "+") for sign, holds_it in found if sign)
         may = [holds_it for sign, holds_it in found if not sign]
         return must and (any(may) or not may or "+" in [sign for sign, _ in found])
     if kind in ("NOT ", "-"):
         return not holds(query[1], roi)
-    return (any if kind == "OR" else all)(holds(each, roi) for each in query[1])
+    return (any if kind == "OR" else all)(holds(item, roi) for item in query[1])
 
 
 @settings(max_examples=100, deadline=None)

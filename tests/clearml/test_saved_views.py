@@ -37,15 +37,15 @@ def test_a_stored_view_is_what_it_was(street: masksdb.Database) -> None:
     view.add_multi_query(version_name="v1", roi_queries=[{"label": "car~0 OR x".replace("~0", ""), "must_not": True}])
     view.add_mapping_rule(["car", "wet"], "boat", dataset_id=1)
     view.set_labels({"boat": 3})
-    found = DataView.get(view.store(), database=street)
-    assert (found.name, found.id) == ("all of it", view.id)
-    assert found.get_queries() == view.get_queries()
-    assert found.get_mapping_rules() == view.get_mapping_rules()
-    assert (found.get_labels(), found.get_iteration_parameters()) == (
+    result = DataView.get(view.store(), database=street)
+    assert (result.name, result.id) == ("all of it", view.id)
+    assert result.get_queries() == view.get_queries()
+    assert result.get_mapping_rules() == view.get_mapping_rules()
+    assert (result.get_labels(), result.get_iteration_parameters()) == (
         view.get_labels(),
         view.get_iteration_parameters(),
     )
-    assert (found.sql(), found.parameters()) == (view.sql(), view.parameters())
+    assert (result.sql(), result.parameters()) == (view.sql(), view.parameters())
     assert street.sql("SELECT name, sql FROM dataviews").fetchall() == [("all of it", view.sql())]
 
 
@@ -84,8 +84,8 @@ def test_a_frozen_view_knows_whether_its_data_is_the_same(street: masksdb.Databa
 
 def test_a_frozen_view_stays_as_it_is(street: masksdb.Database) -> None:
     view = night(street)
-    found = view.freeze()
-    assert view.freeze() == found
+    result = view.freeze()
+    assert view.freeze() == result
     changes: list[Callable[[], Any]] = [
         lambda: view.set_labels({"car": 1}),
         lambda: view.add_query(dataset_name="street"),
@@ -140,8 +140,8 @@ def test_views_on_the_command_line(street: masksdb.Database, db_path: str, run: 
 
 
 def rows(view: DataView) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = view.arrow().to_pylist()
-    return found
+    result: list[dict[str, Any]] = view.arrow().to_pylist()
+    return result
 
 
 def test_an_arrow_row_has_all_that_training_needs(street: masksdb.Database) -> None:
@@ -154,17 +154,17 @@ def test_an_arrow_row_has_all_that_training_needs(street: masksdb.Database) -> N
     assert first["source_uri"] == str(STREET / "images" / "bergen_08.png")
     assert [mask["mask_id"] for mask in first["masks"]] == ["seg", "instances", "moving"]
     assert first["masks"][0]["mask"]["uri"] == str(STREET / "seg" / "bergen_08.png")
-    numbers = {tuple(each["class_labels"]): each["class_number"] for each in first["rois"]}
+    numbers = {tuple(item["class_labels"]): item["class_number"] for item in first["rois"]}
     assert numbers == {("sky",): -1, ("building",): -1, ("road",): 1, ("vehicle",): 5}
-    vehicle = next(each for each in first["rois"] if each["labels"] == ["vehicle"])
+    vehicle = next(item for item in first["rois"] if item["labels"] == ["vehicle"])
     assert (vehicle["mask_id"], vehicle["mask_value"], vehicle["mask_index"]) == ("seg", [0, 0, 142], 0)
-    declared = {tuple(each["mask_value"]): each for each in first["segments"] if each["mask_id"] == "seg"}
+    declared = {tuple(item["mask_value"]): item for item in first["segments"] if item["mask_id"] == "seg"}
     assert (declared[0, 0, 142]["labels"], declared[0, 0, 142]["class_number"]) == (["vehicle"], 5)
     expected = street.sql(
         'SELECT mask_index, "value", labels FROM mask_segments WHERE frame_id = $f ORDER BY ALL', {"f": "bergen_08"}
     ).fetchall()
-    found = [(each["mask_index"], each["mask_value"], each["labels"]) for each in first["segments"]]
-    assert sorted(found) == [(a, b, ["vehicle"] if c == ["car"] else c) for a, b, c in expected]
+    result = [(item["mask_index"], item["mask_value"], item["labels"]) for item in first["segments"]]
+    assert sorted(result) == [(a, b, ["vehicle"] if c == ["car"] else c) for a, b, c in expected]
 
 
 def test_arrow_rows_are_as_the_views_say(street: masksdb.Database) -> None:
@@ -198,7 +198,7 @@ def test_arrow_rows_are_as_the_views_say(street: masksdb.Database) -> None:
     ).fetchall()  # fmt: skip
     assert sorted(by_frame, key=str) == sorted(expected, key=str)
     left = next(row for row in rows(view) if row["source_id"] == "l")
-    assert [(each["labels"], each["class_labels"], each["class_number"]) for each in left["rois"]] == [
+    assert [(item["labels"], item["class_labels"], item["class_number"]) for item in left["rois"]] == [
         (["seg"], ["person"], 2), (None, None, -1)
     ]  # fmt: skip
     assert (left["rois"][1]["rle"], left["rois"][1]["is_crowd"]) == ({"size": [2, 2], "counts": "04"}, True)
@@ -206,7 +206,7 @@ def test_arrow_rows_are_as_the_views_say(street: masksdb.Database) -> None:
     assert (right["source_uri"], right["masks"], right["segments"]) == ("https://x/r.png", [], [])
     assert right["rois"][-1]["poly"] == [0, 0, 1, 0, 1, 1]
     none = next(row for row in rows(view) if row["frame_id"] == "none")
-    assert (none["source_index"], [each["labels"] for each in none["rois"]]) == (None, [["a"]])
+    assert (none["source_index"], [item["labels"] for item in none["rois"]]) == (None, [["a"]])
 
 
 def test_the_python_of_the_page_gives_what_it_says(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_real_tree_comes_in_with_the_areas_that_pillow_finds(
     for path in [*root.rglob("*_seg.png"), *root.rglob("*_parts_?.png")]:
         stem, _, mask_id = path.relative_to(root).with_suffix("").as_posix().partition("_")
         description = json.loads((root / f"{stem}.json").read_text())["annotation"]["object"]
-        names = {each["name_ndx"]: each["name"] for each in description}
+        names = {item["name_ndx"]: item["name"] for item in description}
         colours, areas = np.unique(np.array(Image.open(path)).reshape(-1, 3), axis=0, return_counts=True)
         for colour, area in zip(colours.tolist(), areas.tolist(), strict=True):
             if any(colour):
@@ -104,10 +104,10 @@ def test_a_tree_of_2017_is_named_by_number_or_rank(
         ("seg", [*SKY, blues[2]], "sky"),
         ("parts_1", [20, 9, 1], "door, knob"),
     ]
-    found = [roi["meta"] for roi in db.get_frame("d", None, "training/a/abbey/ADE_train_00000001")["rois"]]
-    assert found[0] == {"raw_name": "door", "occluded": 1, "attributes": ["open", "red"]}
-    assert found[1]["raw_name"] == "skÿ"
-    assert found[3]["part_level"] == 1
+    result = [roi["meta"] for roi in db.get_frame("d", None, "training/a/abbey/ADE_train_00000001")["rois"]]
+    assert result[0] == {"raw_name": "door", "occluded": 1, "attributes": ["open", "red"]}
+    assert result[1]["raw_name"] == "skÿ"
+    assert result[3]["part_level"] == 1
 
 
 def test_values_of_a_class_are_declared_for_all_its_instances(db: masksdb.Database, tmp_path: Path) -> None:

@@ -49,13 +49,13 @@ def rows(db: masksdb.Database, dataset: str = "d") -> list[Any]:
         FROM mask_rois JOIN rois USING (frame_key, roi_index, labels, mask_id, mask_value)
         WHERE dataset = $dataset ORDER BY ALL
     """
-    found = db.sql(query, {"dataset": dataset}).fetchall()
-    return [(*row[:5], bool(row[5]), "ignore" in (row[6] or "")) for row in found]
+    result = db.sql(query, {"dataset": dataset}).fetchall()
+    return [(*row[:5], bool(row[5]), "ignore" in (row[6] or "")) for row in result]
 
 
 def reference(root: Path) -> list[Any]:
     """The values of every instanceIds, as cityscapesScripts would read them."""
-    found = []
+    result = []
     by_id = {label.id: label for label in LABEL_TABLE}
     for path in root.rglob("*_instanceIds.png"):
         values, areas = np.unique(np.array(Image.open(path)), return_counts=True)
@@ -63,8 +63,8 @@ def reference(root: Path) -> list[Any]:
             label = by_id[value if value < 1000 else value // 1000]
             stem = path.name.removesuffix("_gtFine_instanceIds.png")
             is_crowd = label.has_instances and value < 1000
-            found.append((stem, label.name, "instanceIds", value, area, is_crowd, label.is_ignored))
-    return sorted(found)
+            result.append((stem, label.name, "instanceIds", value, area, is_crowd, label.is_ignored))
+    return sorted(result)
 
 
 @pytest.mark.parametrize("name", ["dataset", "train_dataset"])
@@ -115,8 +115,8 @@ def test_each_kind_of_mask_alone_gives_its_rois(
 ) -> None:
     db.ingest(tree(tmp_path / "t", **{mask_id: pixels}), dataset="d")
     rois = db.get_frame("d", None, STEM)["rois"]
-    found = [(r["label"][0], r["mask"]["value"], r.get("is_crowd", False), "meta" in r) for r in rois]
-    assert sorted(found) == expected
+    result = [(r["label"][0], r["mask"]["value"], r.get("is_crowd", False), "meta" in r) for r in rois]
+    assert sorted(result) == expected
 
 
 def test_polygons_alone_become_polygons(db: masksdb.Database, tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_polygons_alone_become_polygons(db: masksdb.Database, tmp_path: Path) ->
     document = {"imgHeight": 5, "imgWidth": 6, "objects": [*objects, {"label": "sky", "polygon": [[1]]}]}
     mask.with_name(f"{STEM}_gtFine_polygons.json").write_text(json.dumps(document))
     report = db.ingest(root, dataset="d", on_error="skip")
-    found = [(roi["label"], roi.get("is_crowd"), roi.get("meta")) for roi in db.get_frame("d", None, STEM)["rois"]]
-    assert found == [(["car"], True, None), (["polegroup"], None, {"ignore": True}), (["sky"], None, None)]
+    result = [(roi["label"], roi.get("is_crowd"), roi.get("meta")) for roi in db.get_frame("d", None, STEM)["rois"]]
+    assert result == [(["car"], True, None), (["polegroup"], None, {"ignore": True}), (["sky"], None, None)]
     assert [error.json_path for error in report.errors] == ["objects[3]"]
 
 
@@ -140,10 +140,10 @@ def test_the_coarse_masks_of_an_image_that_has_fine_ones_are_listed_beside_them(
     png(root / f"gtCoarse/val/aachen/{STEM}0_gtCoarse_labelIds.png", [[8]])
     png(root / f"leftImg8bit/val/aachen/{STEM}0_leftImg8bit.png", [[8]])
     db.ingest(root, dataset="d")
-    found = [
+    result = [
         (mask["id"] for mask in db.get_frame("d", None, name)["sources"][0]["masks"]) for name in (STEM, f"{STEM}0")
     ]
-    assert [list(each) for each in found] == [["labelIds", "coarse_labelIds"], ["labelIds"]]
+    assert [list(item) for item in result] == [["labelIds", "coarse_labelIds"], ["labelIds"]]
 
 
 def test_the_table_of_another_tool_beside_the_masks_names_the_classes(db: masksdb.Database, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def instances(folder: Path, stem: str) -> tuple[npt.NDArray[Any], dict[int, str]
     """The instanceIds of an export, and the names of its classes by id, without our reader."""
     names = {number: name for name, number in IDS.items()}
     if (folder / "labels.json").exists():
-        names |= {each["id"]: each["name"] for each in json.loads((folder / "labels.json").read_text())}
+        names |= {item["id"]: item["name"] for item in json.loads((folder / "labels.json").read_text())}
     (path,) = folder.rglob(f"{stem}_gtFine_instanceIds.png")
     return np.array(Image.open(path)), names
 
@@ -179,9 +179,9 @@ def test_regions_come_back_pixel_for_pixel(images: list[Numbers], ids: list[str]
     assert isinstance(report, LossReport)
     assert report.is_lossless, report.text()
     for frame, numbers in zip(frames, images, strict=True):
-        found, names = instances(tmp_path / "out", frame["id"])
-        values = set(np.unique(found).tolist()) - {0}
-        written = [(names[v // 1000 if v >= 1000 else v], (found == v).tobytes()) for v in values]
+        result, names = instances(tmp_path / "out", frame["id"])
+        values = set(np.unique(result).tolist()) - {0}
+        written = [(names[v // 1000 if v >= 1000 else v], (result == v).tobytes()) for v in values]
         assert sorted(written) == regions_of(numbers, labels)
 
 
@@ -198,8 +198,8 @@ def test_a_thousand_instances_of_a_class_fit_into_an_image_and_one_more_is_told(
     numbers = np.arange(1, 1002).reshape(7, 143)
     rois = {number: {"label": ["car"]} for number in range(1, 1002)}
     report = exported(db, [frame_of("x", numbers, rois)], tmp_path / "out")
-    found, _ = instances(tmp_path / "out", "x")
-    assert found.reshape(-1).tolist() == [*range(26000, 27000), 0]
+    result, _ = instances(tmp_path / "out", "x")
+    assert result.reshape(-1).tolist() == [*range(26000, 27000), 0]
     assert [loss.reason for loss in report.losses if loss.is_loss] == [
         "more than 1000 instances of its class in one image"
     ]
@@ -246,9 +246,9 @@ def test_of_many_classes_those_with_instances_get_ids_that_allow_for_them(db: ma
     rois: dict[int, Any] = {n: {"label": [f"class {n:02}"]} for n in range(1, 41)} | {41: {"label": ["class 40"]}}
     report = exported(db, [frame_of("x", np.arange(1, 42)[None], rois)], tmp_path / "out")
     assert report.is_lossless
-    found, names = instances(tmp_path / "out", "x")
-    assert {names[v // 1000] for v in found[0, 39:].tolist()} == {"class 40"}
-    assert len(np.unique(found)) == 41
+    result, names = instances(tmp_path / "out", "x")
+    assert {names[v // 1000] for v in result[0, 39:].tolist()} == {"class 40"}
+    assert len(np.unique(result)) == 41
 
 
 def test_images_are_copied_and_a_frame_without_one_is_noted(db: masksdb.Database, tmp_path: Path) -> None:

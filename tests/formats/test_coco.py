@@ -26,14 +26,14 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def encoded(pixels: Any) -> dict[str, Any]:
-    found = coco_mask.encode(np.asfortranarray(np.asarray(pixels, np.uint8)))
-    return {"size": list(found["size"]), "counts": found["counts"].decode()}
+    result = coco_mask.encode(np.asfortranarray(np.asarray(pixels, np.uint8)))
+    return {"size": list(result["size"]), "counts": result["counts"].decode()}
 
 
 def document(annotations: list[dict[str, Any]], **further: Any) -> dict[str, Any]:
     return {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 10, "height": 8}],
-        "annotations": [{"image_id": 1, "category_id": 3, **each} for each in annotations],
+        "annotations": [{"image_id": 1, "category_id": 3, **item} for item in annotations],
         "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}],
         **further,
     }
@@ -79,9 +79,9 @@ def test_category_ids_and_names_come_back(db: masksdb.Database, tmp_path: Path) 
     db.export(tmp_path / "out", dataset="d", format="coco")
     written = json.loads((tmp_path / "out/annotations/instances_val.json").read_text())
     assert written["categories"] == [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]
-    assert [each["category_id"] for each in written["annotations"]] == [3]
-    assert [each["segmentation"] for each in written["annotations"]] == [[[0, 0, 5, 0, 5, 5]]]
-    assert [each["id"] for each in written["annotations"]] == [5]
+    assert [item["category_id"] for item in written["annotations"]] == [3]
+    assert [item["segmentation"] for item in written["annotations"]] == [[[0, 0, 5, 0, 5, 5]]]
+    assert [item["id"] for item in written["annotations"]] == [5]
 
 
 @given(
@@ -112,12 +112,12 @@ def test_every_region_comes_back_as_pycocotools_reads_it(
         report: Any = db.export(folder / "out", dataset="d", format="coco")
     assert report.is_lossless
     reference = COCO(str(folder / "out/annotations/instances_default.json"))
-    names = {number: each["name"] for number, each in reference.cats.items()}
-    found = [reference.anns[number] for number in sorted(reference.anns)]
-    assert [(names[each["category_id"]], bool(each["iscrowd"])) for each in found] == [
+    names = {number: item["name"] for number, item in reference.cats.items()}
+    result = [reference.anns[number] for number in sorted(reference.anns)]
+    assert [(names[item["category_id"]], bool(item["iscrowd"])) for item in result] == [
         (label, crowd) for _, label, crowd in rois
     ]
-    for annotation, pixels in zip(found, masks, strict=True):
+    for annotation, pixels in zip(result, masks, strict=True):
         assert reference.annToMask(annotation).tolist() == pixels.astype(int).tolist()
         assert annotation["area"] == pixels.sum()
 
@@ -193,12 +193,12 @@ def test_a_bad_annotation_is_named_and_the_others_come_in(
 def test_an_empty_segmentation_and_a_category_0_are_told_and_kept(db: masksdb.Database, tmp_path: Path) -> None:
     content = document([{"id": 1, "segmentation": []}, {"id": 2, "segmentation": {"size": [8, 10], "counts": [80]}}])
     content["categories"][0]["id"] = 0
-    content["annotations"] = [{**each, "category_id": 0} for each in content["annotations"]]
+    content["annotations"] = [{**item, "category_id": 0} for item in content["annotations"]]
     report = db.ingest(instances(tmp_path, content), dataset="d")
-    told = "\n".join(report.notes)
-    assert "annotation 1: an empty segmentation" in told
-    assert "annotation 2: an empty segmentation" in told
-    assert "category id 0 ('cat')" in told
+    message = "\n".join(report.notes)
+    assert "annotation 1: an empty segmentation" in message
+    assert "annotation 2: an empty segmentation" in message
+    assert "category id 0 ('cat')" in message
     assert db.sql("SELECT count(*) FROM rois").fetchall() == [(2,)]
 
 
@@ -225,7 +225,7 @@ def test_categories_of_one_name_are_told(db: masksdb.Database, tmp_path: Path) -
     content = document([], categories=[{"id": 3, "name": "cat"}, {"id": 7, "name": "cat"}, {"id": 9, "name": None}])
     report = db.ingest(instances(tmp_path, content), dataset="d")
     assert any(note.endswith("the categories 3 and 7 are one class, 'cat'") for note in report.notes)
-    names = {each["labels"][0] for each in db.version("d").get_metadata()["mask_labels"]["category_id"]}
+    names = {item["labels"][0] for item in db.version("d").get_metadata()["mask_labels"]["category_id"]}
     assert names == {"cat", "9"}
 
 
@@ -275,10 +275,10 @@ def test_the_coco_tree_comes_in_with_its_splits(db: masksdb.Database, real_data:
     given = {
         split: json.loads((root / f"annotations/instances_{split}.json").read_text()) for split in ("train", "val")
     }
-    found = db.sql("SELECT meta->>'split', count(*) FROM dataset_frames GROUP BY ALL").fetchall()
-    assert dict(found) == {split: len(each["images"]) for split, each in given.items()}
+    result = db.sql("SELECT meta->>'split', count(*) FROM dataset_frames GROUP BY ALL").fetchall()
+    assert dict(result) == {split: len(item["images"]) for split, item in given.items()}
     assert db.sql("SELECT count(*) FROM rois").fetchall() == [
-        (sum(len(each["annotations"]) for each in given.values()),)
+        (sum(len(item["annotations"]) for item in given.values()),)
     ]
     assert all(Path(uri).is_file() for (uri,) in db.sql("SELECT source_uri FROM mask_rois").fetchall())
 
@@ -288,7 +288,7 @@ def test_the_detection_file_of_the_panoptic_sample_has_its_areas(
 ) -> None:
     path = real_data / "coco_panoptic/panoptic_coco_detection_format.json"
     db.ingest(path, dataset="d")
-    expected = {str(each["id"]): each["area"] for each in json.loads(path.read_text())["annotations"]}
+    expected = {str(item["id"]): item["area"] for item in json.loads(path.read_text())["annotations"]}
     assert {roi_id: area for roi_id, _, area in areas(db)} == expected
     report: Any = db.export(tmp_path / "out", dataset="d", format="coco", with_images=True)
     assert report.is_lossless

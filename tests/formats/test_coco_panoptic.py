@@ -36,8 +36,8 @@ def ids_of(path: Path) -> npt.NDArray[Any]:
     """The ids of the pixels of a PNG."""
     image = Image.open(path)
     assert image.mode == "RGB"
-    found: npt.NDArray[Any] = np.array(image, np.int64) @ [1, 256, 65536]
-    return found
+    result: npt.NDArray[Any] = np.array(image, np.int64) @ [1, 256, 65536]
+    return result
 
 
 class Panoptic:
@@ -45,23 +45,23 @@ class Panoptic:
 
     def __init__(self, path: Path) -> None:
         document = json.loads(path.read_text())
-        self.names = {each["id"]: each["name"] for each in document["categories"]}
-        self.things = {each["id"]: each["isthing"] for each in document["categories"]}
-        self.images = {each["id"]: each["file_name"] for each in document["images"]}
-        self.annotations = {each["image_id"]: each for each in document["annotations"]}
-        self.ids = {key: ids_of(path.with_suffix("") / each["file_name"]) for key, each in self.annotations.items()}
+        self.names = {item["id"]: item["name"] for item in document["categories"]}
+        self.things = {item["id"]: item["isthing"] for item in document["categories"]}
+        self.images = {item["id"]: item["file_name"] for item in document["images"]}
+        self.annotations = {item["image_id"]: item for item in document["annotations"]}
+        self.ids = {key: ids_of(path.with_suffix("") / item["file_name"]) for key, item in self.annotations.items()}
         for key, annotation in self.annotations.items():
-            segments = {each["id"]: each for each in annotation["segments_info"]}
+            segments = {item["id"]: item for item in annotation["segments_info"]}
             assert len(segments) == len(annotation["segments_info"])
             values, areas = np.unique(self.ids[key], return_counts=True)
-            found = dict(zip(values.tolist(), areas.tolist(), strict=True))
-            found.pop(0, None)
-            assert {number: each["area"] for number, each in segments.items()} == found
-            for number, each in segments.items():
+            result = dict(zip(values.tolist(), areas.tolist(), strict=True))
+            result.pop(0, None)
+            assert {number: item["area"] for number, item in segments.items()} == result
+            for number, item in segments.items():
                 ys, xs = np.nonzero(self.ids[key] == number)
                 box = [xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1]
-                assert each["bbox"] == box
-                assert each["category_id"] in self.names
+                assert item["bbox"] == box
+                assert item["category_id"] in self.names
 
     def regions(self, file_name: str) -> list[tuple[str, bytes]]:
         (key,) = [key for key, name in self.images.items() if name == file_name]
@@ -74,16 +74,16 @@ def panoptic_quality(truth: Panoptic, prediction: Panoptic) -> float:
     sums: dict[int, list[float]] = {}
     for key, annotation in truth.annotations.items():
         true_ids, other_ids = truth.ids[key], prediction.ids[key]
-        true_segments = {each["id"]: each for each in annotation["segments_info"]}
-        other_segments = {each["id"]: each for each in prediction.annotations[key]["segments_info"]}
+        true_segments = {item["id"]: item for item in annotation["segments_info"]}
+        other_segments = {item["id"]: item for item in prediction.annotations[key]["segments_info"]}
         matched: set[int] = set()
         for number, segment in true_segments.items():
             iou_of = {}
-            for other, found in other_segments.items():
-                if found["category_id"] == segment["category_id"]:
+            for other, result in other_segments.items():
+                if result["category_id"] == segment["category_id"]:
                     is_true, is_found = true_ids == number, (other_ids == other) & (true_ids != 0)
                     iou_of[other] = (is_true & is_found).sum() / (is_true | is_found).sum()
-            best = max(iou_of, key=lambda each: iou_of[each], default=0)
+            best = max(iou_of, key=lambda item: iou_of[item], default=0)
             if segment["iscrowd"]:
                 continue
             total = sums.setdefault(segment["category_id"], [0, 0])
@@ -93,10 +93,10 @@ def panoptic_quality(truth: Panoptic, prediction: Panoptic) -> float:
                 matched.add(best)
             else:
                 total[1] += 0.5
-        for other, found in other_segments.items():
-            crowds = [n for n, s in true_segments.items() if s["iscrowd"] and s["category_id"] == found["category_id"]]
+        for other, result in other_segments.items():
+            crowds = [n for n, s in true_segments.items() if s["iscrowd"] and s["category_id"] == result["category_id"]]
             if other not in matched and np.isin(true_ids[other_ids == other], [0, *crowds]).mean() <= 0.5:
-                sums.setdefault(found["category_id"], [0, 0])[1] += 0.5
+                sums.setdefault(result["category_id"], [0, 0])[1] += 0.5
     return float(100 * np.mean([iou / count for iou, count in sums.values()]))
 
 
@@ -132,16 +132,16 @@ def test_the_real_dataset_comes_in_with_the_segments_that_pillow_and_json_find(
     assert (report.new, report.rejected) == (2, 0)
     assert "taken for coco-panoptic" in report.notes[0]
     document = json.loads((real_data / "coco_panoptic/panoptic_examples.json").read_text())
-    names = {each["id"]: each["name"] for each in document["categories"]}
+    names = {item["id"]: item["name"] for item in document["categories"]}
     expected: list[Any] = []
     for annotation in document["annotations"]:
         ids = ids_of(real_data / "coco_panoptic/panoptic_examples" / annotation["file_name"])
         frame = annotation["file_name"].removesuffix(".png")
         expected.append((frame, None, "void", int((ids == 0).sum()), [0, 0, 0]))
-        for each in annotation["segments_info"]:
-            value = [each["id"] % 256, each["id"] // 256 % 256, each["id"] // 65536]
-            area = int((ids == each["id"]).sum())
-            expected.append((frame, str(each["id"]), names[each["category_id"]], area, value))
+        for item in annotation["segments_info"]:
+            value = [item["id"] % 256, item["id"] // 256 % 256, item["id"] // 65536]
+            area = int((ids == item["id"]).sum())
+            expected.append((frame, str(item["id"]), names[item["category_id"]], area, value))
     assert len(expected) == 52
     assert sorted(db.sql(QUERY, {"dataset": "d"}).fetchall(), key=str) == sorted(expected, key=str)
     frame = db.get_frame("d", None, "000000142238")
@@ -177,9 +177,9 @@ def test_regions_come_back_pixel_for_pixel(images: list[Numbers], first_id: int,
     with masksdb.connect(":memory:") as db:
         report = exported(db, frames, tmp_path / "out")
     assert report.is_lossless, report.text()
-    found = Panoptic(tmp_path / "out/annotations/panoptic_default.json")
+    result = Panoptic(tmp_path / "out/annotations/panoptic_default.json")
     for frame, numbers in zip(frames, images, strict=True):
-        assert found.regions(f"{frame['id']}.jpg") == regions_of(numbers, LABELS)
+        assert result.regions(f"{frame['id']}.jpg") == regions_of(numbers, LABELS)
 
 
 def test_more_segments_than_a_byte_holds_come_back(db: masksdb.Database, tmp_path: Path) -> None:
@@ -211,8 +211,10 @@ def test_what_is_ignored_becomes_void_and_a_crowd_stays_one(db: masksdb.Database
     rois: dict[int, Any] = {1: {"label": ["glare"], "meta": {"ignore": True}}, 2: {"label": ["car"], "is_crowd": True}}
     assert exported(db, [frame_of("x", np.array([[1, 2]]), rois)], tmp_path / "out").is_lossless
     db.ingest(tmp_path / "out", dataset="again")
-    found = [(r["label"], r.get("is_crowd"), r["meta"].get("ignore")) for r in db.get_frame("again", None, "x")["rois"]]
-    assert found == [(["car"], True, None), (["void"], None, True)]
+    result = [
+        (r["label"], r.get("is_crowd"), r["meta"].get("ignore")) for r in db.get_frame("again", None, "x")["rois"]
+    ]
+    assert result == [(["car"], True, None), (["void"], None, True)]
 
 
 def test_categories_and_image_ids_come_back_with_their_numbers_and_colours(
@@ -221,7 +223,7 @@ def test_categories_and_image_ids_come_back_with_their_numbers_and_colours(
     root = write_tree(tmp_path / "t", [[0, 300]], [segment(300, 90)])
     exported(db, root, tmp_path / "out")
     document = json.loads((tmp_path / "out/annotations/panoptic_val.json").read_text())
-    categories = [(each["id"], each["name"], each["color"]) for each in document["categories"]]
+    categories = [(item["id"], item["name"], item["color"]) for item in document["categories"]]
     assert categories[0] == (1, "car", [0, 0, 142])
     assert categories[1][:2] == (90, "sky")
     assert len(categories) == 2

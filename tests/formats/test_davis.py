@@ -37,8 +37,8 @@ def image(path: Path) -> Path:
 
 
 def stored(path: Path) -> Any:
-    with Image.open(path) as found:
-        return np.asarray(found).copy()
+    with Image.open(path) as result:
+        return np.asarray(result).copy()
 
 
 def rows(db: masksdb.Database, dataset: str = "d") -> list[Any]:
@@ -66,8 +66,8 @@ def test_the_real_results_come_in_as_pillow_reads_them(db: masksdb.Database, rea
     areas = []
     for path in root.glob("*/*/*.png"):
         method, sequence, _ = path.relative_to(root).parts
-        with Image.open(path) as found:
-            histogram = found.histogram()
+        with Image.open(path) as result:
+            histogram = result.histogram()
         for value, area in enumerate(histogram):
             if value and area:
                 areas.append((f"{sequence}/{path.stem}", None, str(value), method, [value], area))
@@ -174,11 +174,11 @@ def test_regions_come_back_pixel_identical(
     objects = meta["videos"].get(sequence, {"objects": {}})["objects"]
     index_of: dict[int, set[int]] = {}
     for index, numbers in enumerate(images):
-        found = stored(out / f"Annotations/{sequence}/{index if is_sequence else f'a_b_{index}'}.png")
-        assert ((found == 0) == (numbers == 0)).all()
+        result = stored(out / f"Annotations/{sequence}/{index if is_sequence else f'a_b_{index}'}.png")
+        assert ((result == 0) == (numbers == 0)).all()
         for number in np.unique(numbers[numbers > 0]).tolist():
-            (value,) = np.unique(found[numbers == number]).tolist()
-            assert ((found == value) == (numbers == number)).all()
+            (value,) = np.unique(result[numbers == number]).tolist()
+            assert ((result == value) == (numbers == number)).all()
             assert objects.get(str(value), {"category": str(value)})["category"] == LABELS[number - 1]
             index_of.setdefault(number, set()).add(value)
     if is_sequence:
@@ -193,9 +193,9 @@ def test_an_import_goes_out_with_its_indexes_and_the_palette(db: masksdb.Databas
     report: Any = db.export(tmp_path / "out", dataset="d", format="davis", with_images=True)
     assert report.is_lossless
     path = tmp_path / "out/Annotations/bear/00000.png"
-    with Image.open(path) as found:
-        assert (found.mode, np.asarray(found).tolist()) == ("P", [[0, 1, 255]])
-        palette = found.getpalette() or []
+    with Image.open(path) as result:
+        assert (result.mode, np.asarray(result).tolist()) == ("P", [[0, 1, 255]])
+        palette = result.getpalette() or []
     assert palette[: len(PALETTE)] + palette[765:] == PALETTE + LAST
     assert (tmp_path / "out/ImageSets/2017/val.txt").read_text() == "bear\n"
     assert (tmp_path / "out/JPEGImages/bear/00001.jpg").is_file()

@@ -224,15 +224,15 @@ def values(db: masksdb.Database, folder: Path, pixels: Any, **how: Any) -> list[
 
 
 def test_index_0_is_background_and_255_void_where_nothing_names_them(db: masksdb.Database, tmp_path: Path) -> None:
-    found = values(db, tmp_path / "d", [[0, 255, 17]])
-    assert found == [("17", [17], False), ("void", [255], True)]
+    result = values(db, tmp_path / "d", [[0, 255, 17]])
+    assert result == [("17", [17], False), ("void", [255], True)]
 
 
 def test_the_label_map_may_name_0_and_255(db: masksdb.Database, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/labels.txt").write_text("0 sky\n255 sea\n7 Void\n")
-    found = values(db, tmp_path / "d", [[0, 255, 7, 0]])
-    assert found == [("sky", [0], False), ("Void", [7], True), ("sea", [255], False)]
+    result = values(db, tmp_path / "d", [[0, 255, 7, 0]])
+    assert result == [("sky", [0], False), ("Void", [7], True), ("sea", [255], False)]
 
 
 @pytest.mark.parametrize(("names", "label"), [(None, "foreground"), (["background", "cell"], "cell")])
@@ -281,8 +281,8 @@ def test_unused_classes_are_declared(db: masksdb.Database, tmp_path: Path) -> No
     (tmp_path / "d").mkdir()
     (tmp_path / "d/labels.txt").write_text("background\ncar\nbus\n")
     values(db, tmp_path / "d", [[0, 1]])
-    found = db.sql("SELECT mask_id, value, labels[1] FROM mask_labels ORDER BY value").fetchall()
-    assert found == [("masks", [0], "background"), ("masks", [1], "car"), ("masks", [2], "bus")]
+    result = db.sql("SELECT mask_id, value, labels[1] FROM mask_labels ORDER BY value").fetchall()
+    assert result == [("masks", [0], "background"), ("masks", [1], "car"), ("masks", [2], "bus")]
 
 
 def test_instances_have_the_class_that_lies_under_them(db: masksdb.Database, tmp_path: Path) -> None:
@@ -304,8 +304,8 @@ def test_an_instance_over_two_classes_becomes_two_rois_with_pixels_of_their_own(
     save(tmp_path / "d/masks/a.png", [[0, 1, 2, 2]])
     save(tmp_path / "d/instances/a.png", [[5, 5, 5, 0]])
     report = db.ingest(tmp_path / "d", dataset="d")
-    found = db.sql("SELECT labels[1], mask_id, rle_area(rle), rle_bbox(rle).x FROM rois ORDER BY ALL").fetchall()
-    assert found == [("1", None, 1, 1), ("2", None, 1, 2), ("2", None, 1, 3)]
+    result = db.sql("SELECT labels[1], mask_id, rle_area(rle), rle_bbox(rle).x FROM rois ORDER BY ALL").fetchall()
+    assert result == [("1", None, 1, 1), ("2", None, 1, 2), ("2", None, 1, 3)]
     assert sum("but not alone" in note for note in report.notes) == 3
 
 

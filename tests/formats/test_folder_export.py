@@ -32,11 +32,11 @@ def written(root: Path, name: str) -> list[tuple[str, bytes]]:
     classes = stored(root / f"masks/{name}.png")
     path = root / f"instances/{name}.png"
     numbers = stored(path) if path.exists() else classes
-    found = []
+    result = []
     for number in set(np.unique(numbers).tolist()) - {0}:
         (value,) = np.unique(classes[numbers == number]).tolist()
-        found.append((names[value], (numbers == number).tobytes()))
-    return sorted(found)
+        result.append((names[value], (numbers == number).tobytes()))
+    return sorted(result)
 
 
 @given(images=st.lists(partitions(len(LABELS)), min_size=1, max_size=5))
@@ -57,13 +57,13 @@ def test_regions_come_back_pixel_identical(
     )
     # Numbered palette PNGs in folders may as well be DAVIS sequences.
     db.ingest(folder / "out", dataset=f"{folder.name} again", format="folder")
-    found = sorted((row[0], row[1], row[4]) for row in regions(db, f"{folder.name} again"))
+    result = sorted((row[0], row[1], row[4]) for row in regions(db, f"{folder.name} again"))
     expected = [
         (f"s/{index}", label, np.frombuffer(pixels, np.bool_).sum())
         for index, numbers in enumerate(images)
         for label, pixels in regions_of(numbers, LABELS)
     ]
-    assert found == sorted(expected)
+    assert result == sorted(expected)
 
 
 def column(count: int, label: str) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_what_the_layout_has_no_place_for_is_told(db: masksdb.Database, tmp_path
     }
     db.ingest([frame_of("f", np.array([[1, 2, 3]]), rois, meta={"split": "fold1"})], dataset="d")
     report: Any = db.export(tmp_path / "out", dataset="d", format="folder")
-    (loss,) = [each for each in report.losses if each.is_loss]
+    (loss,) = [item for item in report.losses if item.is_loss]
     assert (loss.label, loss.not_held, loss.pixels) == ("Background", 1, 1)
     assert (loss.reason or "").startswith("background")
     assert [note.split(":")[0].split(",")[0] for note in sorted(report.notes)] == [

@@ -70,8 +70,8 @@ def test_a_mask_that_other_images_have_is_missed(db: masksdb.Database, tmp_path:
     path = tree(tmp_path / "d") / f"training/{lost}/000001_10.png"
     path.unlink()
     report = db.ingest(tmp_path / "d", dataset="d")
-    told = f"training/image_2/000001_10.png: no mask in {lost}/; its ROIs are those of {left}/"
-    assert any(note.endswith(told) for note in report.notes)
+    message = f"training/image_2/000001_10.png: no mask in {lost}/; its ROIs are those of {left}/"
+    assert any(note.endswith(message) for note in report.notes)
     assert {row[2] for row in regions(db) if row[0] == "training/000001_10"} == {left}
 
 

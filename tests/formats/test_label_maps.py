@@ -50,8 +50,8 @@ def entries(tmp_path: Path, name: str, text: str) -> list[Entry]:
     ],
 )
 def test_classes(tmp_path: Path, name: str, text: str, expected: list[Any]) -> None:
-    found = entries(tmp_path, name, text)
-    assert [(entry.label, entry.index, entry.colour) for entry in found] == expected
+    result = entries(tmp_path, name, text)
+    assert [(entry.label, entry.index, entry.colour) for entry in result] == expected
     assert find_label_map(Tree(tmp_path), tmp_path) is not None
 
 
@@ -93,17 +93,17 @@ def test_what_is_no_label_map_is_one_sentence(tmp_path: Path, name: str, text: s
 
 def test_names_of_background_and_void(tmp_path: Path) -> None:
     names = ["_background_", "Background", "void", "Ignore", "unlabeled", "car"]
-    found = entries(tmp_path, "labels.json", json.dumps(names))
-    assert [entry.is_background for entry in found] == [True, True, False, False, False, False]
-    assert [entry.is_ignored for entry in found] == [False, False, True, True, True, False]
+    result = entries(tmp_path, "labels.json", json.dumps(names))
+    assert [entry.is_background for entry in result] == [True, True, False, False, False, False]
+    assert [entry.is_ignored for entry in result] == [False, False, True, True, True, False]
 
 
 def test_datumaros_background_label_is_no_object_unless_it_is_void(tmp_path: Path) -> None:
     document = {"label_map": {"0": "street", "1": "Void"}, "background_label": "0"}
-    found = entries(tmp_path, "dataset_meta.json", json.dumps(document))
-    assert [entry.is_background for entry in found] == [True, False]
-    found = entries(tmp_path, "dataset_meta.json", json.dumps(document | {"background_label": "1"}))
-    assert [(entry.is_background, entry.is_ignored) for entry in found] == [(False, False), (False, True)]
+    result = entries(tmp_path, "dataset_meta.json", json.dumps(document))
+    assert [entry.is_background for entry in result] == [True, False]
+    result = entries(tmp_path, "dataset_meta.json", json.dumps(document | {"background_label": "1"}))
+    assert [(entry.is_background, entry.is_ignored) for entry in result] == [(False, False), (False, True)]
 
 
 def test_of_several_label_maps_the_one_that_is_taken_is_told(tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_of_several_label_maps_the_one_that_is_taken_is_told(tmp_path: Path) -> 
     (tmp_path / "train.txt").write_text("no map\n")
     (tmp_path / "report.json").write_text('{"count": 5}')
     tree = Tree(tmp_path)
-    found = find_label_map(tree, tmp_path)
-    assert found is not None
-    assert found.path.name == "dataset_meta.json"
+    result = find_label_map(tree, tmp_path)
+    assert result is not None
+    assert result.path.name == "dataset_meta.json"
     (note,) = tree.notes
     assert note.endswith("not looked into: labels.txt")
 

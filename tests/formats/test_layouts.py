@@ -132,7 +132,7 @@ def test_a_refused_loss_leaves_nothing_and_the_report(
     assert not list(tmp_path.glob("new/*"))
     document = json.loads((tmp_path / "loss.json").read_text())
     assert (document["lossless"], document["classes"]["total"]["lost"]) == (False, 16)
-    assert {tuple(each["rois"]) for each in document["regions"]} == {(0,), (1,)}
+    assert {tuple(item["rois"]) for item in document["regions"]} == {(0,), (1,)}
     assert run(*arguments).status == 0
     assert (tmp_path / "new/out/annotations").is_dir()
 
@@ -171,15 +171,15 @@ def test_a_roi_without_pixels_is_told_as_not_held(db: masksdb.Database, tmp_path
 
 
 def test_a_label_has_one_colour_in_every_export(db: masksdb.Database, tmp_path: Path) -> None:
-    found = []
+    result = []
     for name, labels in (("one", ["car", "tree"]), ("two", ["car"]), ("three", ["bike", "car", "person"])):
         db.ingest(frames(*({"label": [label], "rle": coco_rle(SQUARE)} for label in labels)), dataset=name)
         db.export(tmp_path / name, dataset=name, format="folder")
         with Image.open(tmp_path / name / "masks/f.png") as image:
             names = json.loads((tmp_path / name / "labels.json").read_text())
             palette = image.getpalette() or []
-        found.append(palette[3 * names["car"] : 3 * names["car"] + 3])
-    assert found[0] == found[1] == found[2]
+        result.append(palette[3 * names["car"] : 3 * names["car"] + 3])
+    assert result[0] == result[1] == result[2]
 
 
 def test_a_label_has_the_colour_of_the_label_mapping(db: masksdb.Database, tmp_path: Path) -> None:

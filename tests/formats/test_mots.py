@@ -32,11 +32,11 @@ def image(path: Path, height: int = 2, width: int = 4) -> Path:
 
 def lines(time: int, pixels: npt.NDArray[np.uint16]) -> str:
     """The lines of a mask, as the format's authors describe them."""
-    found = ""
+    result = ""
     for value in np.unique(pixels[pixels > 0]).tolist():
         run_lengths = coco.encode(np.asfortranarray(pixels == value, np.uint8))["counts"].decode()
-        found += f"{time} {value} {value // 1000} {pixels.shape[0]} {pixels.shape[1]} {run_lengths}\n"
-    return found
+        result += f"{time} {value} {value // 1000} {pixels.shape[0]} {pixels.shape[1]} {run_lengths}\n"
+    return result
 
 
 def text(path: Path, content: str) -> Path:
@@ -69,8 +69,8 @@ def test_pngs_have_their_objects_by_class_and_number(db: masksdb.Database, tmp_p
         image(tmp_path / f"{images}/0002/000003.png")
     db.ingest(tmp_path, dataset="d")
     assert rows(db) == EXPECTED
-    found = db.sql("SELECT mask_id, mask_value FROM mask_rois ORDER BY roi_index").fetchall()
-    assert found == [("instances", [value]) for value in (1005, 1006, 2300, 10000)]
+    result = db.sql("SELECT mask_id, mask_value FROM mask_rois ORDER BY roi_index").fetchall()
+    assert result == [("instances", [value]) for value in (1005, 1006, 2300, 10000)]
     (uri,) = db.sql("SELECT source_uri FROM frame_masks").fetchall()[0]
     assert uri == (str(tmp_path / f"{images}/0002/000003.png") if images else None)
 

@@ -39,7 +39,7 @@ def filled(*points: float) -> int:
 
 def sa1b(folder: Path, *annotations: dict[str, Any]) -> Path:
     about = {"image_id": 7, "file_name": "a.png", "width": 10, "height": 8}
-    given = [{"predicted_iou": 0.5, "bbox": [0, 0, 1, 1], **each} for each in annotations]
+    given = [{"predicted_iou": 0.5, "bbox": [0, 0, 1, 1], **item} for item in annotations]
     (image(folder) / "a.json").write_text(json.dumps({"image": about, "annotations": given}))
     return folder
 
@@ -121,10 +121,10 @@ def test_the_sa1b_tree_comes_in(db: masksdb.Database, real_data: Path) -> None:
     root = real_data / "layouts/segment_anything_dataset"
     db.ingest(root, dataset="d", format="auto")
     given = {path.stem: json.loads(path.read_text())["annotations"] for path in root.glob("*.json")}
-    areas = {(name, str(each["id"])): each["area"] for name, own in given.items() for each in own if each["area"]}
+    areas = {(name, str(item["id"])): item["area"] for name, own in given.items() for item in own if item["area"]}
     db.analyze()
-    found = db.sql("SELECT frame_id, roi_id, area FROM mask_roi_regions WHERE area > 0").fetchall()
-    assert {(name, roi): area for name, roi, area in found} == areas
+    result = db.sql("SELECT frame_id, roi_id, area FROM mask_roi_regions WHERE area > 0").fetchall()
+    assert {(name, roi): area for name, roi, area in result} == areas
     assert db.sql("SELECT count(*) FROM rois").fetchall() == [(sum(map(len, given.values())),)]
 
 
@@ -173,14 +173,14 @@ def test_labelme_shapes_have_the_areas_that_they_draw(db: masksdb.Database, tmp_
         {"label": "e", "points": [[5, 4], [5, 6]], "shape_type": "circle"},
     )
     assert "taken for labelme" in db.ingest(root, dataset="d").notes[0]
-    found = rows(db)
-    assert found[:4] == [
+    result = rows(db)
+    assert result[:4] == [
         ("a", ["a"], filled(1, 1, 7, 1, 7, 6)),
         ("a", ["b"], 36),
         ("a", ["c"], 17),
         ("a", ["d"], None),
     ]
-    assert abs(found[4][2] - np.pi * 4) < 3
+    assert abs(result[4][2] - np.pi * 4) < 3
     assert db.sql("SELECT meta->'points', meta->'flags' FROM rois WHERE roi_index = 3").fetchall() == [
         ("[[4.0,4.0]]", '{"hard":true}')
     ]
@@ -188,7 +188,7 @@ def test_labelme_shapes_have_the_areas_that_they_draw(db: masksdb.Database, tmp_
 
 def test_labelme_shapes_of_one_group_are_one_region(db: masksdb.Database, tmp_path: Path) -> None:
     parts = [[[0, 0], [2, 0], [2, 2], [0, 2]], [[5, 5], [8, 5], [8, 8], [5, 8]]]
-    db.ingest(labelme(tmp_path / "t", *({"label": "a", "points": each, "group_id": 1} for each in parts)), dataset="d")
+    db.ingest(labelme(tmp_path / "t", *({"label": "a", "points": item, "group_id": 1} for item in parts)), dataset="d")
     assert rows(db) == [("a", ["a"], 13)]
 
 

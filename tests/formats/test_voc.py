@@ -63,8 +63,8 @@ def test_the_real_tree_comes_in_as_pillow_reads_it(db: masksdb.Database, real_da
     frames = db.sql("SELECT frame_id, meta->>'split' FROM dataset_frames ORDER BY frame_id").fetchall()
     assert frames == [("2007_000001", "train"), ("2007_000002", "test")]
     masks = sorted(path.relative_to(root).as_posix() for path in root.glob("Segmentation*/*.png"))
-    found = db.sql("SELECT mask_uri FROM frame_masks ORDER BY mask_uri").fetchall()
-    assert [uri for (uri,) in found] == [str(root / name) for name in masks]
+    result = db.sql("SELECT mask_uri FROM frame_masks ORDER BY mask_uri").fetchall()
+    assert [uri for (uri,) in result] == [str(root / name) for name in masks]
     objects = stored(root / "SegmentationObject/2007_000001.png")
     colours, areas = np.unique(objects.reshape(-1, 3), axis=0, return_counts=True)
     expected = [
@@ -148,13 +148,13 @@ def labels_of(root: Path, name: str) -> list[tuple[str, bytes]]:
         with Image.open(root / folder / f"{name}.png") as image:
             masks.append(np.asarray(image.convert("RGB")))
     classes, objects = masks
-    found = []
+    result = []
     for colour in np.unique(objects.reshape(-1, 3), axis=0).tolist():
         if any(colour):
             flags = (objects == colour).all(axis=2)
             (under,) = np.unique(classes[flags], axis=0).tolist()
-            found.append((names[tuple(under)], flags.tobytes()))
-    return sorted(found)
+            result.append((names[tuple(under)], flags.tobytes()))
+    return sorted(result)
 
 
 @given(images=st.lists(partitions(len(LABELS)), min_size=3, max_size=6))
@@ -176,8 +176,8 @@ def test_regions_come_back_pixel_identical(db: masksdb.Database, tmp_path: Path,
         SELECT frame_id, class_labels[1], coalesce(roi_meta->>'ignore' = 'true', false)
         FROM mask_rois WHERE dataset = $d
     """
-    found = set(db.sql(query, {"d": f"{dataset} again"}).fetchall())
-    assert found == {
+    result = set(db.sql(query, {"d": f"{dataset} again"}).fetchall())
+    assert result == {
         (f"s/{index}", LABELS[number - 1], number == len(LABELS))
         for index, numbers in enumerate(images)
         for number in np.unique(numbers).tolist()

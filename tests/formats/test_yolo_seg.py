@@ -31,8 +31,8 @@ def tree(folder: Path, lines: str, *, yaml: str = "train: images/train\nnames: [
 def filled(line: str, height: int, width: int) -> Any:
     """The pixels of a line, as pycocotools fills its polygon."""
     numbers = [float(part) * (width, height)[place % 2] for place, part in enumerate(line.split()[1:])]
-    (found,) = coco_mask.frPyObjects([numbers], height, width)
-    return {"size": [height, width], "counts": found["counts"].decode()}
+    (result,) = coco_mask.frPyObjects([numbers], height, width)
+    return {"size": [height, width], "counts": result["counts"].decode()}
 
 
 def test_polygons_are_parts_of_width_and_height(db: masksdb.Database, tmp_path: Path) -> None:

@@ -184,10 +184,10 @@ def test_damage_to_other_images_is_never_another_error(kind: str) -> None:
         for _ in range(3):
             data[chance.randrange(min(len(data), 300))] = chance.randrange(256)
         try:
-            found: Any = decode_image(bytes(data), "a", pixel_limit=1 << 22)
+            result: Any = decode_image(bytes(data), "a", pixel_limit=1 << 22)
         except MaskDecodeError as error:
-            found = error
-        assert isinstance(found, MaskImage | MaskDecodeError)
+            result = error
+        assert isinstance(result, MaskImage | MaskDecodeError)
 
 
 # Where ru_maxrss is read instead, a child's peak begins at that of the process that started it.

@@ -85,8 +85,8 @@ def test_components_are_those_of_a_flood_fill(pair: tuple[Flags, Flags], connect
 def test_holes_are_the_background_that_does_not_reach_the_border(pair: tuple[Flags, Flags]) -> None:
     labels, count = components.holes(pair[0])
     assert labels.dtype == np.int32
-    found = [(labels == number).tolist() for number in range(1, count + 1)]
-    assert found == [hole.tolist() for hole in holes_of(pair[0])]
+    result = [(labels == number).tolist() for number in range(1, count + 1)]
+    assert result == [hole.tolist() for hole in holes_of(pair[0])]
     assert int(labels.max()) == count
 
 

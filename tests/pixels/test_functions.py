@@ -61,15 +61,15 @@ def test_colours_of_every_kind_of_png_have_the_areas_boxes_and_run_lengths_of_th
     rgba = np.unique(kind.rgba.reshape(-1, 4), axis=0)
     values = [row[:3] for row in rgba.tolist()] + rgba.tolist() + [[1, 2, 3], [1, 2, 3, 4]]
     values += [[-1, *rgba[0, 1:3].tolist()], [-1, -1, -1], [-1, -1, -1, int(rgba[0, 3])]]
-    found = db.sql(FACTS, {"uri": f"{folder}/{kind.name}.png", "values": values}).fetchall()
-    assert found == [facts_of(reference.region(kind.rgba, value)) for value in values]
+    result = db.sql(FACTS, {"uri": f"{folder}/{kind.name}.png", "values": values}).fetchall()
+    assert result == [facts_of(reference.region(kind.rgba, value)) for value in values]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.has_sample], ids=lambda kind: kind.name)
 def test_one_number_is_the_raw_sample(kind: Kind, db: masksdb.Database, folder: Path) -> None:
     values = [[value] for value in [*np.unique(kind.samples).tolist(), 77, 65535, -1]]
-    found = db.sql(FACTS, {"uri": f"{folder}/{kind.name}.png", "values": values}).fetchall()
-    assert found == [facts_of(reference.region(kind.samples, value)) for value in values]
+    result = db.sql(FACTS, {"uri": f"{folder}/{kind.name}.png", "values": values}).fetchall()
+    assert result == [facts_of(reference.region(kind.samples, value)) for value in values]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.has_sample], ids=lambda kind: kind.name)
@@ -113,8 +113,8 @@ def test_mask_confusion_is_the_joint_histogram(db: masksdb.Database, folder: Pat
     for left, right in itertools.product(chosen, chosen):
         parameters = {"a": f"{folder}/{left.name}.png", "b": f"{folder}/{right.name}.png"}
         (rows,) = db.sql("SELECT mask_confusion(mask_ref($a), mask_ref($b))", parameters).fetchall()[0]
-        found = Counter({(tuple(row["value_a"]), tuple(row["value_b"])): row["pixels"] for row in rows})
-        assert found == reference.confusion(left.samples, right.samples)
+        result = Counter({(tuple(row["value_a"]), tuple(row["value_b"])): row["pixels"] for row in rows})
+        assert result == reference.confusion(left.samples, right.samples)
 
 
 def test_masks_of_different_sizes_have_no_confusion(db: masksdb.Database, folder: Path, tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_wrong_arguments_are_told(db: masksdb.Database, call: str, reason: str) 
 def test_a_value_may_be_a_plain_number(db: masksdb.Database, folder: Path) -> None:
     kind = next(kind for kind in KINDS if kind.name == "grey8")
     value = kind.samples[0, 0].item()
-    found = db.sql("SELECT mask_area(mask_ref($uri), $v)", {"uri": f"{folder}/grey8.png", "v": value}).fetchall()
-    assert found == [(int((kind.samples == value).sum()),)]
+    result = db.sql("SELECT mask_area(mask_ref($uri), $v)", {"uri": f"{folder}/grey8.png", "v": value}).fetchall()
+    assert result == [(int((kind.samples == value).sum()),)]
 
 
 def test_errors_of_our_own_calls_are_ours() -> None:

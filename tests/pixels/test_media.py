@@ -57,8 +57,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[WebServer]:
-    with web_server() as found:
-        yield found
+    with web_server() as result:
+        yield result
 
 
 @pytest.fixture
@@ -442,8 +442,8 @@ def test_the_longest_unused_remote_files_make_room(
     monkeypatch.setattr(disk_cache, "CACHE_BYTES", int(3.5 * len(picture(3))))
     for name in "abc":
         db.read_mask(f"{server.url}/{name}.png")
-    for age, each in enumerate(sorted(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)):
-        os.utime(each, (1000 - age // 2, 1000 - age // 2))
+    for age, item in enumerate(sorted(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)):
+        os.utime(item, (1000 - age // 2, 1000 - age // 2))
     for name in "adad":
         db.read_mask(f"{server.url}/{name}.png")
     assert sorted(path.suffix for path in cache.iterdir()) == [""] * 3 + [".json"] * 3

@@ -26,13 +26,13 @@ class Case:
     regions: list[tuple[int, list[int]] | Array]
 
     def layers(self) -> list[Layer]:
-        found = [find_regions(mask) for mask in self.masks]
-        layers = [Layer(no_places(len(each.codes), len(self.regions)), each) for each in found]
+        result = [find_regions(mask) for mask in self.masks]
+        layers = [Layer(no_places(len(item.codes), len(self.regions)), item) for item in result]
         own = {}
         for place, region in enumerate(self.regions, 1):
             if isinstance(region, tuple):
                 mask, values = region
-                layers[mask].places[np.isin(found[mask].codes, values)] = place
+                layers[mask].places[np.isin(result[mask].codes, values)] = place
             else:
                 own[place] = rle.from_pixels(region)
         return [*layers, layer_of_run_lengths(own, HEIGHT, WIDTH)]
@@ -73,9 +73,9 @@ def test_the_last_region_painted_on_a_pixel_is_its_topmost(case: Case) -> None:
 @settings(max_examples=200, deadline=None)
 def test_pixels_are_painted_with_what_their_topmost_region_has(case: Case, kind: Any, seed: int) -> None:
     ground, *numbers = np.random.default_rng(seed).integers(0, 256, len(case.regions) + 1).tolist()
-    found = paint(case.layers(), np.array([ground, *numbers], kind))
-    assert found.dtype == kind
-    assert found.tolist() == case.painted(ground, numbers).tolist()
+    result = paint(case.layers(), np.array([ground, *numbers], kind))
+    assert result.dtype == kind
+    assert result.tolist() == case.painted(ground, numbers).tolist()
     for layer in case.layers()[:1]:
         alone = paint([layer], np.array([ground, *numbers], kind))
         assert alone.tolist() == np.array([ground, *numbers])[topmost([layer])].tolist()

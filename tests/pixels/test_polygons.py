@@ -26,19 +26,19 @@ thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(H
 
 def by_coco(parts: Sequence[npt.NDArray[Any]], height: int, width: int) -> str:
     # frPyObjects takes a first part of 4 numbers to be a box; what it calls for polygons does not.
-    found = coco.merge(_mask.frPoly([part.reshape(-1).tolist() for part in parts], height, width))
-    return str(found["counts"].decode())
+    result = coco.merge(_mask.frPoly([part.reshape(-1).tolist() for part in parts], height, width))
+    return str(result["counts"].decode())
 
 
 def ours(objects: Objects) -> list[str]:
-    found = polygons.rasterize(*([each[place] for each in objects] for place in range(3)))  # type: ignore[arg-type]
-    return [rle.encode_counts(counts) for counts in found]
+    result = polygons.rasterize(*([item[place] for item in objects] for place in range(3)))  # type: ignore[arg-type]
+    return [rle.encode_counts(counts) for counts in result]
 
 
 def assert_equal(objects: Objects) -> None:
-    found = ours(objects)
-    assert len(found) == len(objects)
-    for text, (parts, height, width) in zip(found, objects, strict=True):
+    result = ours(objects)
+    assert len(result) == len(objects)
+    for text, (parts, height, width) in zip(result, objects, strict=True):
         assert text == by_coco(parts, height, width), ([part.tolist() for part in parts], height, width)
 
 
@@ -133,15 +133,15 @@ def test_rasterize_equals_the_documented_functions_of_pycocotools() -> None:
 def test_polygons_without_area_or_outside_have_no_pixels(points: list[list[float]]) -> None:
     objects: Objects = [([np.array(points, float)], 12, 17)]
     assert_equal(objects)
-    found = polygons.rasterize([objects[0][0]], [12], [17])
-    assert [counts.tolist() for counts in found] == [[12 * 17]]
+    result = polygons.rasterize([objects[0][0]], [12], [17])
+    assert [counts.tolist() for counts in result] == [[12 * 17]]
 
 
 def test_an_object_without_parts_or_points_has_no_pixels_and_others_keep_theirs() -> None:
     square = np.array([[1, 1], [3, 1], [3, 3], [1, 3]])
     objects = [[], [square], [np.zeros((0, 2))], [np.zeros((0, 2)), square], []]
-    found = polygons.rasterize(objects, [4] * 5, [5] * 5)
-    assert [counts.tolist() for counts in found] == [[20], [5, 2, 2, 2, 9], [20], [5, 2, 2, 2, 9], [20]]
+    result = polygons.rasterize(objects, [4] * 5, [5] * 5)
+    assert [counts.tolist() for counts in result] == [[20], [5, 2, 2, 2, 9], [20], [5, 2, 2, 2, 9], [20]]
     assert polygons.rasterize([], [], []) == []
 
 
@@ -158,9 +158,9 @@ def test_edges_far_out_are_those_of_pycocotools() -> None:
 
 def test_split_parts_gives_the_points_between_separators() -> None:
     end = polygons.SEPARATOR
-    found = polygons.split_parts([1, 2, 3, 4.5, end, end, 5, 6, end])
-    assert [part.tolist() for part in found] == [[[1, 2], [3, 4.5]], [[5, 6]]]
-    assert all(part.dtype == np.float64 for part in found)
+    result = polygons.split_parts([1, 2, 3, 4.5, end, end, 5, 6, end])
+    assert [part.tolist() for part in result] == [[[1, 2], [3, 4.5]], [[5, 6]]]
+    assert all(part.dtype == np.float64 for part in result)
     assert polygons.split_parts([]) == polygons.split_parts([end]) == []
     with pytest.raises(MasksDBError, match="a part of 3 numbers"):
         polygons.split_parts([1, 2, end, 1, 2, 3])
@@ -170,7 +170,7 @@ def flood(inside: Flags, *, corners: bool) -> list[Flags]:
     """The parts of a region, one pixel at a time."""
     steps = [(0, 1), (1, 0), (0, -1), (-1, 0)] + [(1, 1), (1, -1), (-1, 1), (-1, -1)] * corners
     left = {(int(y), int(x)) for y, x in np.argwhere(inside)}
-    found = []
+    result = []
     while left:
         part, waiting = np.zeros_like(inside), [left.pop()]
         while waiting:
@@ -179,8 +179,8 @@ def flood(inside: Flags, *, corners: bool) -> list[Flags]:
             near = {(y + down, x + right) for down, right in steps} & left
             left -= near
             waiting += near
-        found.append(part)
-    return found
+        result.append(part)
+    return result
 
 
 def filled(inside: Flags) -> Flags:
@@ -228,16 +228,16 @@ def regions(draw: st.DrawFn) -> Flags:
 @given(regions())
 def test_outlines_go_around_every_part_and_every_hole_the_right_way(inside: Flags) -> None:
     around = outlines.trace(inside)
-    assert all((doubled_area(each.points) < 0) == each.is_hole for each in around)
-    assert sum(doubled_area(each.points) for each in around) == 2 * inside.sum()
-    assert sum(not each.is_hole for each in around) == len(flood(inside, corners=False))
-    assert sum(each.is_hole for each in around) == len(flood(~np.pad(inside, 1), corners=True)) - 1
-    for each in around:
-        steps = np.roll(each.points, -1, axis=0) - each.points
+    assert all((doubled_area(item.points) < 0) == item.is_hole for item in around)
+    assert sum(doubled_area(item.points) for item in around) == 2 * inside.sum()
+    assert sum(not item.is_hole for item in around) == len(flood(inside, corners=False))
+    assert sum(item.is_hole for item in around) == len(flood(~np.pad(inside, 1), corners=True)) - 1
+    for item in around:
+        steps = np.roll(item.points, -1, axis=0) - item.points
         is_level = steps[:, 1] == 0
         assert ((steps == 0).sum(axis=1) == 1).all()
         assert (is_level != np.roll(is_level, 1)).all()
-        assert each.points[0].tolist() == min(each.points.tolist(), key=lambda point: point[::-1])
+        assert item.points[0].tolist() == min(item.points.tolist(), key=lambda point: point[::-1])
 
 
 @thorough

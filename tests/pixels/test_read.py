@@ -130,9 +130,9 @@ def test_queries_arrays_and_training_say_the_same_of_a_bad_mask(tmp_path: Path, 
         with pytest.raises(duckdb.Error) as refused:
             db.sql("SELECT mask_area(mask_ref($uri, 40), [1])", {"uri": ref.uri}).fetchall()
     assert str(raised.value) in str(refused.value)
-    with pytest.raises(MasksDBError) as told:
+    with pytest.raises(MasksDBError) as message:
         by_training([ref])
-    assert str(told.value) == f"frame '{ref.uri}': {raised.value}"
+    assert str(message.value) == f"frame '{ref.uri}': {raised.value}"
 
 
 def test_a_remote_file_that_left_the_disk_meanwhile_is_fetched_again(

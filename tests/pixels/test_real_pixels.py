@@ -75,9 +75,9 @@ def davis(real_data: Path) -> Iterator[Davis]:
 
 def by_mask_and_value(rows: list[tuple[Any, ...]]) -> dict[tuple[str, Value], tuple[Any, ...]]:
     """Rows of mask_uri, mask_value and what is said of them."""
-    found = {(uri, tuple(value)): tuple(more) for uri, value, *more in rows}
-    assert len(found) == len(rows)
-    return found
+    result = {(uri, tuple(value)): tuple(more) for uri, value, *more in rows}
+    assert len(result) == len(rows)
+    return result
 
 
 FACTS_QUERIES = {
@@ -94,15 +94,17 @@ RLE_QUERY = "SELECT mask_uri, mask_value, mask_rle(mask, mask_value) FROM mask_r
 
 @pytest.mark.parametrize("query", FACTS_QUERIES.values(), ids=FACTS_QUERIES)
 def test_areas_boxes_and_centroids_of_every_davis_mask_are_those_of_numpy(davis: Davis, query: str) -> None:
-    found = by_mask_and_value(davis.db.sql(query).fetchall())
-    assert found == {(uri, value): facts for uri, truth in davis.truths.items() for value, facts in truth.facts.items()}
+    result = by_mask_and_value(davis.db.sql(query).fetchall())
+    assert result == {
+        (uri, value): facts for uri, truth in davis.truths.items() for value, facts in truth.facts.items()
+    }
 
 
 def test_run_lengths_of_every_davis_mask_are_those_of_pycocotools(davis: Davis) -> None:
     # A colour stands for one index, whose run lengths are here already.
     query = f"{RLE_QUERY} WHERE len(mask_value) = 1 OR list_contains(mask_value, -1)"
-    found = by_mask_and_value(davis.db.sql(query).fetchall())
-    assert found == {
+    result = by_mask_and_value(davis.db.sql(query).fetchall())
+    assert result == {
         (uri, value): (rle,)
         for uri, truth in davis.truths.items()
         for value, rle in truth.rles.items()
@@ -113,8 +115,8 @@ def test_run_lengths_of_every_davis_mask_are_those_of_pycocotools(davis: Davis) 
 def test_run_lengths_kept_by_an_analysis_are_those_of_pycocotools(davis: Davis) -> None:
     davis.db.analyze("davis", "val", with_rle=True)
     query = "SELECT uri, [sample], rle FROM mask_regions JOIN mask_files USING (mask_file_key)"
-    found = by_mask_and_value(davis.db.sql(query).fetchall())
-    assert found == {
+    result = by_mask_and_value(davis.db.sql(query).fetchall())
+    assert result == {
         (uri, (index,)): (truth.rles[index,]["counts"],)
         for uri, truth in davis.truths.items()
         for index in INDEXES
@@ -124,11 +126,11 @@ def test_run_lengths_kept_by_an_analysis_are_those_of_pycocotools(davis: Davis) 
 
 def test_the_values_of_every_davis_mask_are_its_indexes(davis: Davis) -> None:
     query = "SELECT mask_uri, mask_values(mask) FROM frame_masks"
-    found = dict(davis.db.sql(query).fetchall())
-    assert found.keys() == davis.truths.keys()
+    result = dict(davis.db.sql(query).fetchall())
+    assert result.keys() == davis.truths.keys()
     for uri, truth in davis.truths.items():
         present = {index: truth.facts[index,] for index in INDEXES if truth.facts[index,].area}
-        assert found[uri] == [
+        assert result[uri] == [
             {
                 "value": [index],
                 "rgb": davis.palette[index, :3].tolist(),
@@ -146,8 +148,8 @@ def test_the_value_under_a_pixel_of_every_davis_mask_is_its_index(davis: Davis) 
     FROM frame_masks, (SELECT unnest($xs) AS x, unnest($ys) AS y)
     """
     parameters = {"xs": [x for x, _ in POINTS], "ys": [y for _, y in POINTS]}
-    found = by_mask_and_value(davis.db.sql(query, parameters).fetchall())
-    assert found == {
+    result = by_mask_and_value(davis.db.sql(query, parameters).fetchall())
+    assert result == {
         (uri, point): (sample,) for uri, truth in davis.truths.items() for point, sample in truth.samples.items()
     }
 
@@ -158,11 +160,11 @@ def test_the_confusion_of_both_methods_is_the_joint_histogram_of_every_frame(dav
     FROM frame_masks AS a JOIN frame_masks AS b USING (frame_key)
     WHERE a.mask_id = 'osvos' AND b.mask_id = 'rvos'
     """
-    found = {
+    result = {
         frame_id: Counter({(pair["value_a"][0], pair["value_b"][0]): pair["pixels"] for pair in pairs})
         for frame_id, pairs in davis.db.sql(query).fetchall()
     }
-    assert found == davis.confusions
+    assert result == davis.confusions
 
 
 class Segment(NamedTuple):
@@ -207,20 +209,20 @@ def coco(real_data: Path) -> Iterator[Coco]:
 
 @pytest.mark.parametrize("query", FACTS_QUERIES.values(), ids=FACTS_QUERIES)
 def test_areas_and_boxes_of_panoptic_segments_are_those_of_their_json(coco: Coco, query: str) -> None:
-    found = by_mask_and_value(coco.db.sql(query).fetchall())
-    shown = {key: (area, box) for key, (area, _, box, _) in found.items()}
+    result = by_mask_and_value(coco.db.sql(query).fetchall())
+    shown = {key: (area, box) for key, (area, _, box, _) in result.items()}
     assert shown == {key: (segment.area, segment.bbox) for key, segment in coco.segments.items()}
 
 
 @pytest.mark.parametrize("query", FACTS_QUERIES.values(), ids=FACTS_QUERIES)
 def test_areas_boxes_and_centroids_of_panoptic_segments_are_those_of_numpy(coco: Coco, query: str) -> None:
-    found = by_mask_and_value(coco.db.sql(query).fetchall())
-    assert found == {key: facts_of(segment.flags) for key, segment in coco.segments.items()}
+    result = by_mask_and_value(coco.db.sql(query).fetchall())
+    assert result == {key: facts_of(segment.flags) for key, segment in coco.segments.items()}
 
 
 def test_run_lengths_of_panoptic_segments_are_those_of_pycocotools(coco: Coco) -> None:
-    found = by_mask_and_value(coco.db.sql(RLE_QUERY).fetchall())
-    assert found == {key: (reference.coco_rle(segment.flags),) for key, segment in coco.segments.items()}
+    result = by_mask_and_value(coco.db.sql(RLE_QUERY).fetchall())
+    assert result == {key: (reference.coco_rle(segment.flags),) for key, segment in coco.segments.items()}
 
 
 def test_the_values_of_panoptic_masks_are_their_colours(coco: Coco) -> None:

@@ -37,8 +37,8 @@ def pictures_of(draw: st.DrawFn, shape: tuple[int, int]) -> Pixels:
     count = draw(st.one_of(st.integers(1, 6), st.integers(1, shape[0] * shape[1])))
     maximum = draw(st.sampled_from([1, 5, (1 << bits) - 1]))
     values = rng.integers(0, maximum + 1, (count, channels) if channels else (count,))
-    found: Pixels = values.astype(f"u{bits // 8}")[arranged(draw(st.sampled_from(ARRANGEMENTS)), shape, count, rng)]
-    return np.ascontiguousarray(found)
+    result: Pixels = values.astype(f"u{bits // 8}")[arranged(draw(st.sampled_from(ARRANGEMENTS)), shape, count, rng)]
+    return np.ascontiguousarray(result)
 
 
 ARRANGEMENTS = ["noise", "blocks", "diagonals", "halves"]
@@ -53,8 +53,8 @@ def arranged(arrangement: str, shape: tuple[int, int], count: int, rng: np.rando
         blocks = rng.integers(0, count, (height // 3 + 1, width // 3 + 1))
         return np.kron(blocks, np.ones((3, 3), np.int64))[:height, :width]
     if arrangement == "diagonals":
-        found: npt.NDArray[Any] = (np.arange(width) + np.arange(height)[:, None] * rng.integers(0, 3)) % count
-        return found
+        result: npt.NDArray[Any] = (np.arange(width) + np.arange(height)[:, None] * rng.integers(0, 3)) % count
+        return result
     return np.where(np.arange(height)[:, None] < height // 2, 0, count - 1) + np.zeros(shape, np.int64)
 
 
@@ -65,10 +65,10 @@ PAIRS = SHAPES.flatmap(lambda shape: st.tuples(pictures_of(shape), pictures_of(s
 def codes_of(pixels: Pixels) -> Codes:
     """Every pixel as one number: its channels side by side, the first highest."""
     planes = pixels.reshape(*pixels.shape[:2], -1).astype(np.uint64)
-    found = np.zeros(pixels.shape[:2], np.uint64)
+    result = np.zeros(pixels.shape[:2], np.uint64)
     for channel in range(planes.shape[2]):
-        found = found << np.uint64(8 * pixels.itemsize) | planes[:, :, channel]
-    return found
+        result = result << np.uint64(8 * pixels.itemsize) | planes[:, :, channel]
+    return result
 
 
 def extent_of(flags: reference.Flags) -> list[int]:
@@ -94,25 +94,25 @@ def test_each_distinct_value_is_found_once_in_ascending_order(pixels: Pixels) ->
 @thorough
 @given(pixels=PICTURES)
 def test_the_runs_are_the_pixels(pixels: Pixels) -> None:
-    found = find_regions(pixels)
-    assert found.codes[found.runs.pixels()].tolist() == codes_of(pixels).reshape(-1).tolist()
-    assert (np.diff(found.starts) > 0).all()
-    assert found.starts[0] == 0
+    result = find_regions(pixels)
+    assert result.codes[result.runs.pixels()].tolist() == codes_of(pixels).reshape(-1).tolist()
+    assert (np.diff(result.starts) > 0).all()
+    assert result.starts[0] == 0
 
 
 @thorough
 @given(pixels=PICTURES)
 def test_no_two_runs_side_by_side_have_one_value(pixels: Pixels) -> None:
-    found = find_regions(pixels)
-    for runs in (found.runs, found.columns):
+    result = find_regions(pixels)
+    for runs in (result.runs, result.columns):
         assert (runs.values[1:] != runs.values[:-1]).all()
 
 
 @thorough
 @given(pixels=PICTURES)
 def test_the_columns_are_the_pixels_of_the_transposed_mask(pixels: Pixels) -> None:
-    found = find_regions(pixels)
-    assert found.codes[found.columns.pixels()].tolist() == codes_of(pixels).T.reshape(-1).tolist()
+    result = find_regions(pixels)
+    assert result.codes[result.columns.pixels()].tolist() == codes_of(pixels).T.reshape(-1).tolist()
 
 
 @thorough
@@ -131,18 +131,18 @@ def test_the_geometry_is_that_of_the_pixels_of_each_value(pixels: Pixels) -> Non
 @thorough
 @given(pixels=PICTURES, seed=st.integers(0, 99))
 def test_run_lengths_of_any_choice_of_values_are_those_of_their_pixels(pixels: Pixels, seed: int) -> None:
-    found, codes = find_regions(pixels), codes_of(pixels)
-    selected = np.random.default_rng(seed).random(len(found.codes)) < 0.5
+    result, codes = find_regions(pixels), codes_of(pixels)
+    selected = np.random.default_rng(seed).random(len(result.codes)) < 0.5
     expected = reference.coco_rle(np.isin(codes, np.unique(codes)[selected]))
-    assert rle.encode_counts(found.counts(selected)) == expected["counts"]
+    assert rle.encode_counts(result.counts(selected)) == expected["counts"]
 
 
 @thorough
 @given(pixels=PICTURES)
 def test_the_value_under_every_pixel_is_its_own(pixels: Pixels) -> None:
-    found = find_regions(pixels)
+    result = find_regions(pixels)
     height, width = pixels.shape[:2]
-    under = [[int(found.codes[found.value_at(x, y)]) for x in range(width)] for y in range(height)]
+    under = [[int(result.codes[result.value_at(x, y)]) for x in range(width)] for y in range(height)]
     assert under == codes_of(pixels).tolist()
 
 
@@ -150,17 +150,17 @@ def test_the_value_under_every_pixel_is_its_own(pixels: Pixels) -> None:
 @given(pair=PAIRS)
 def test_the_joint_histogram_counts_every_pair_of_values(pair: tuple[Pixels, Pixels]) -> None:
     left, right = map(find_regions, pair)
-    rows = zip(*(each.tolist() for each in joint_histogram(left, right)), strict=True)
-    found = [((int(left.codes[a]), int(right.codes[b])), pixels) for a, b, pixels in rows]
-    assert found == sorted(Counter(zip(*(codes_of(each).ravel().tolist() for each in pair), strict=True)).items())
+    rows = zip(*(item.tolist() for item in joint_histogram(left, right)), strict=True)
+    result = [((int(left.codes[a]), int(right.codes[b])), pixels) for a, b, pixels in rows]
+    assert result == sorted(Counter(zip(*(codes_of(item).ravel().tolist() for item in pair), strict=True)).items())
 
 
 @thorough
 @given(pixels=PICTURES)
 def test_the_joint_histogram_of_a_mask_and_itself_is_its_areas(pixels: Pixels) -> None:
-    found = find_regions(pixels)
-    places = list(range(len(found.codes)))
-    assert [each.tolist() for each in joint_histogram(found, found)] == [places, places, found.area.tolist()]
+    result = find_regions(pixels)
+    places = list(range(len(result.codes)))
+    assert [item.tolist() for item in joint_histogram(result, result)] == [places, places, result.area.tolist()]
 
 
 @pytest.mark.parametrize("count", [256, 260, 1 << 16, (1 << 16) + 4, 300_000])
@@ -169,48 +169,48 @@ def test_the_joint_histogram_of_a_mask_and_itself_is_its_areas(pixels: Pixels) -
 )
 def test_as_many_values_as_pixels_are_kept_apart(dtype: type[np.unsignedinteger], channels: int, count: int) -> None:
     pixels = all_different(dtype, channels, count)
-    found = find_regions(pixels)
-    assert len(found.codes) == count
-    assert (found.area == 1).all()
-    assert np.array_equal(found.codes[found.runs.values].reshape(4, -1), codes_of(pixels))
+    result = find_regions(pixels)
+    assert len(result.codes) == count
+    assert (result.area == 1).all()
+    assert np.array_equal(result.codes[result.runs.values].reshape(4, -1), codes_of(pixels))
 
 
 @pytest.mark.parametrize("highest", [(0, 255, 255, 255), (1, 0, 0, 0), (255, 255, 255, 255)])
 def test_codes_about_24_bits_are_kept_apart(highest: tuple[int, ...]) -> None:
     pixels = np.array([[(0, 0, 0, 0), highest, (0, 0, 0, 1), highest]], np.uint8)
-    found = find_regions(pixels)
-    assert found.codes.tolist() == [0, 1, int.from_bytes(bytes(highest))]
-    assert found.area.tolist() == [1, 1, 2]
+    result = find_regions(pixels)
+    assert result.codes.tolist() == [0, 1, int.from_bytes(bytes(highest))]
+    assert result.area.tolist() == [1, 1, 2]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
 def test_a_mask_of_one_pixel_has_one_value_in_its_corner(dtype: type[np.unsignedinteger], channels: int | None) -> None:
     pixels = np.full((1, 1, channels) if channels else (1, 1), np.iinfo(dtype).max, dtype)
-    found = find_regions(pixels)
-    assert found.codes.tolist() == [(1 << pixels.itemsize * 8 * (channels or 1)) - 1]
-    assert (found.area.tolist(), found.geometry.tolist()) == ([1], [[0] * 6])
+    result = find_regions(pixels)
+    assert result.codes.tolist() == [(1 << pixels.itemsize * 8 * (channels or 1)) - 1]
+    assert (result.area.tolist(), result.geometry.tolist()) == ([1], [[0] * 6])
 
 
 def test_a_run_that_goes_on_into_the_next_row_is_as_wide_as_the_mask() -> None:
-    found = find_regions(np.array([[1, 1, 7], [7, 1, 1]], np.uint8))
-    assert found.starts.tolist() == [0, 2, 4]
-    assert found.geometry[:, :4].tolist() == [[0, 0, 2, 1], [0, 0, 2, 1]]
+    result = find_regions(np.array([[1, 1, 7], [7, 1, 1]], np.uint8))
+    assert result.starts.tolist() == [0, 2, 4]
+    assert result.geometry[:, :4].tolist() == [[0, 0, 2, 1], [0, 0, 2, 1]]
 
 
 def test_sums_over_large_masks_do_not_overflow() -> None:
     side = 1 << 14
-    found = Regions(
+    result = Regions(
         side, side, np.array([3], np.uint8), np.array([side * side]), np.zeros(1, np.int64), np.array([3], np.uint8)
     )
     middle = side * side * (side - 1) // 2
-    assert found.geometry.tolist() == [[0, 0, side - 1, side - 1, middle, middle]]
+    assert result.geometry.tolist() == [[0, 0, side - 1, side - 1, middle, middle]]
 
 
 def test_threads_do_not_disturb_each_other() -> None:
     masks = [np.random.default_rng(seed).integers(0, 256, (60, 70, 3), np.uint8) for seed in range(8)] * 12
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(find_regions, masks))
-        shown = list(pool.map(lambda each: each.codes[each.runs.pixels()], found))
+        result = list(pool.map(find_regions, masks))
+        shown = list(pool.map(lambda item: item.codes[item.runs.pixels()], result))
     for pixels, codes in zip(masks, shown, strict=True):
         assert np.array_equal(codes, codes_of(pixels).reshape(-1))

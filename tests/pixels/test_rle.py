@@ -68,14 +68,14 @@ PAIRS = SHAPES.flatmap(lambda shape: st.tuples(regions_of(shape), regions_of(sha
 
 def as_coco(flags: Flags) -> dict[str, Any]:
     """The region as pycocotools takes it."""
-    found: dict[str, Any] = coco.encode(np.asfortranarray(flags.astype(np.uint8)))
-    return found
+    result: dict[str, Any] = coco.encode(np.asfortranarray(flags.astype(np.uint8)))
+    return result
 
 
 def merged(pair: tuple[Flags, Flags], *, intersect: bool) -> Region:
     """Both regions in one, by pycocotools."""
-    found = coco.merge([as_coco(flags) for flags in pair], intersect=intersect)
-    return {"size": list(found["size"]), "counts": found["counts"].decode()}
+    result = coco.merge([as_coco(flags) for flags in pair], intersect=intersect)
+    return {"size": list(result["size"]), "counts": result["counts"].decode()}
 
 
 def box_of(flags: Flags) -> dict[str, int] | None:
@@ -160,8 +160,8 @@ def test_runs_of_no_pixels_change_nothing(flags: Flags, places: list[int]) -> No
 @given(masks=st.lists(REGIONS, min_size=1, max_size=8))
 def test_sql_tells_the_areas_and_boxes_of_pycocotools(masks: list[Flags], db: masksdb.Database) -> None:
     query = "SELECT rle_area(region), rle_bbox(region) FROM (SELECT unnest($regions) AS region)"
-    found = db.sql(query, {"regions": [reference.coco_rle(flags) for flags in masks]}).fetchall()
-    assert found == [(coco.area(as_coco(flags)), box_of(flags)) for flags in masks]
+    result = db.sql(query, {"regions": [reference.coco_rle(flags) for flags in masks]}).fetchall()
+    assert result == [(coco.area(as_coco(flags)), box_of(flags)) for flags in masks]
 
 
 @brief
@@ -187,8 +187,8 @@ def test_sql_tells_the_unions_intersections_and_overlaps_of_pycocotools(
 @pytest.mark.parametrize("size", ["[2, 2]::UTINYINT[]", "[2, 2]::HUGEINT[]", "[2.0, 2.0]", "array_value(2, 2)"])
 def test_a_size_may_be_of_any_type_that_holds_whole_numbers(db: masksdb.Database, size: str) -> None:
     region = f"{{'size': {size}, 'counts': '013'}}"
-    found = db.sql(f"SELECT rle_area({region}), rle_union({region}, {region})").fetchall()
-    assert found == [(1, {"size": [2, 2], "counts": "013"})]
+    result = db.sql(f"SELECT rle_area({region}), rle_union({region}, {region})").fetchall()
+    assert result == [(1, {"size": [2, 2], "counts": "013"})]
 
 
 MALFORMED = [

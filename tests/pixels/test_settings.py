@@ -93,8 +93,8 @@ def test_a_bad_limit_is_one_sentence_of_the_command_and_of_a_query(
             db.sql("SELECT mask_area(mask_ref($uri), [0])", {"uri": mask}).fetchall()
     monkeypatch.setenv("MASKSDB_PIXEL_LIMIT", "1 GB")
     outcome = run("info", db_path)
-    told = "Error: MASKSDB_PIXEL_LIMIT: found '1 GB' in the environment, expected a whole number\n"
-    assert (outcome.status, outcome.out, outcome.err) == (1, "", told)
+    message = "Error: MASKSDB_PIXEL_LIMIT: found '1 GB' in the environment, expected a whole number\n"
+    assert (outcome.status, outcome.out, outcome.err) == (1, "", message)
 
 
 def test_no_module_reads_the_environment_when_it_is_imported() -> None:

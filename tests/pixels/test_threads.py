@@ -106,7 +106,7 @@ def ask(query: Query, seed: int) -> None:
     where = f"frame_id::INT BETWEEN {first} AND {first + 39}"
     rows = query(f"SELECT frame_id, mask_value, mask_area(mask, mask_value) FROM mask_rois WHERE {where}")
     assert len(rows) == 40 * VALUES
-    assert all(found == area(int(number), value) for number, (value,), found in rows)
+    assert all(result == area(int(number), value) for number, (value,), result in rows)
     ((total,),) = query(f"SELECT sum(len(mask_values(mask))) FROM frame_masks WHERE {where}")
     assert total == sum(len(np.unique(pixels(number))) for number in range(first, first + 40))
 

@@ -126,8 +126,8 @@ def test_with_a_tolerance_areas_in_a_lossy_video_are_right_but_for_the_edges(
     times = list(range(0, COUNT * STEP_MS, STEP_MS))
     for value in (CAR, PERSON):
         truth = np.array([(scene == value).all(axis=2).sum() for scene in SCENES])
-        found = np.array(areas(db, folder / encoding.name, times, value, 32))
-        assert np.abs(found - truth).max() <= 3 * 16  # three columns of the region
+        result = np.array(areas(db, folder / encoding.name, times, value, 32))
+        assert np.abs(result - truth).max() <= 3 * 16  # three columns of the region
         assert areas(db, folder / encoding.name, times, value) != truth.tolist(), "a lossy video after all"
 
 
@@ -139,14 +139,14 @@ def test_analyze_gives_each_pixel_of_a_lossy_video_to_one_value_and_counts_the_r
     analyzed(db, folder / encoding.name, [400], values)
     ((is_lossy, unassigned),) = db.sql("SELECT is_lossy, unassigned FROM mask_files").fetchall()
     rows = db.sql("SELECT mask_value, area FROM mask_roi_regions").fetchall()
-    found = {tuple(value): area for value, area in rows}
+    result = {tuple(value): area for value, area in rows}
     assert is_lossy
     pixels = db.read_mask({"uri": f"{folder}/{encoding.name}", "timestamp": 400}).astype(int)
     distances = np.stack([np.abs(pixels - value).max(axis=2) for value in values])
     nearest = np.where(distances.min(axis=0) <= 32, distances.argmin(axis=0), -1)
-    assert [found[value] for value in values] == [int((nearest == index).sum()) for index in range(3)]
+    assert [result[value] for value in values] == [int((nearest == index).sum()) for index in range(3)]
     assert unassigned == int((nearest == -1).sum())
-    assert unassigned + sum(found.values()) == HEIGHT * WIDTH
+    assert unassigned + sum(result.values()) == HEIGHT * WIDTH
 
 
 def test_pixels_near_no_declared_value_are_unassigned(db: masksdb.Database, folder: Path) -> None:
@@ -254,8 +254,8 @@ def test_the_drive_of_the_fixtures_goes_in_and_answers(db: masksdb.Database) -> 
     assert db.ingest(FIXTURES / "drive" / "frames.jsonl", dataset="drive", version="v1").new == 10
     query = "SELECT frame_id, mask_area(mask, mask_value) FROM mask_rois WHERE class_labels = [$label] ORDER BY ALL"
     for label, area in (("car", 20 * 24), ("sky", 40 * 160), ("person", 22 * 6)):
-        found = dict(db.sql(query, {"label": label}).fetchall())
-        assert found["drive_00"] == area
+        result = dict(db.sql(query, {"label": label}).fetchall())
+        assert result["drive_00"] == area
     (box,) = db.sql(
         "SELECT mask_bbox(mask, mask_value) FROM mask_rois WHERE frame_id = 'drive_03' AND class_labels = ['car']"
     ).fetchall()[0]

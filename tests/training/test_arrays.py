@@ -77,7 +77,7 @@ def displayed(image: MaskImage) -> Any:
 
 
 def by_painting(regions: list[ClassRegion], images: dict[MaskRef, MaskImage], void: int) -> Any:
-    found = np.full((6, 5), void, np.int64)
+    result = np.full((6, 5), void, np.int64)
     for region in regions:
         if region.rle is not None:
             flags = coco.decode({"size": [6, 5], "counts": region.rle["counts"].encode()}) > 0
@@ -86,11 +86,11 @@ def by_painting(regions: list[ClassRegion], images: dict[MaskRef, MaskImage], vo
         else:
             assert region.ref is not None
             assert region.mask_value is not None
-            image, wanted = images[region.ref], np.array(region.mask_value)
-            pixels = image.samples[:, :, None] if len(wanted) == 1 else displayed(image)[:, :, : len(wanted)]
-            flags = ((pixels == wanted) | (wanted == -1)).all(axis=2)
-        found[flags] = void if region.class_number < 0 else region.class_number
-    return found
+            image, target = images[region.ref], np.array(region.mask_value)
+            pixels = image.samples[:, :, None] if len(target) == 1 else displayed(image)[:, :, : len(target)]
+            flags = ((pixels == target) | (target == -1)).all(axis=2)
+        result[flags] = void if region.class_number < 0 else region.class_number
+    return result
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning:pycocotools")
@@ -115,25 +115,25 @@ def test_more_regions_than_a_byte_counts() -> None:
     ref = MaskRef("m.png")
     own = ClassRegion(7, poly=[0, 0, 1, 0, 1, 1, 0, 1])
     regions = [*(ClassRegion(n % 5, ref, [n]) for n in range(300)), own]
-    found = class_mask(regions, {ref: image}, (6, 50), lambda array: array, 255, np.uint8)
+    result = class_mask(regions, {ref: image}, (6, 50), lambda array: array, 255, np.uint8)
     expected = (np.arange(300) % 5).reshape(6, 50)
     expected[0, 0] = 7
-    assert found.tolist() == expected.tolist()
+    assert result.tolist() == expected.tolist()
 
 
 def test_pixels_of_a_lossy_mask_belong_to_the_nearest_value() -> None:
     image = MaskImage(np.array([[10, 30, 60, 120]], np.uint8), "grey", is_lossy=True)
     ref = MaskRef("m.jpg")
     regions = [ClassRegion(1, ref, [0]), ClassRegion(2, ref, [50, 50, 50])]
-    found = class_mask(regions, {ref: image}, (1, 4), lambda array: array, 255, np.uint8)
-    assert found.tolist() == [[1, 2, 2, 255]]
+    result = class_mask(regions, {ref: image}, (1, 4), lambda array: array, 255, np.uint8)
+    assert result.tolist() == [[1, 2, 2, 255]]
 
 
 def test_a_mask_without_a_value_is_where_it_is_half_opaque() -> None:
     image = MaskImage(np.array([[[9, 0], [9, 127], [9, 128], [9, 255]]], np.uint8), "grey_alpha")
     ref = MaskRef("m.png")
-    found = class_mask([ClassRegion(4, ref)], {ref: image}, (1, 4), lambda array: array, 0, np.uint8)
-    assert found.tolist() == [[0, 0, 4, 4]]
+    result = class_mask([ClassRegion(4, ref)], {ref: image}, (1, 4), lambda array: array, 0, np.uint8)
+    assert result.tolist() == [[0, 0, 4, 4]]
 
 
 @pytest.fixture
@@ -152,10 +152,10 @@ def view_of(db: masksdb.Database, **labels: int) -> DataView:
 def expected_classes(frame_id: str, numbers: Mapping[tuple[int, int, int], int], kind: str = "seg") -> Any:
     with Image.open(FIXTURES / f"street/{kind}/{frame_id}.png") as image:
         pixels = np.asarray(image.convert("RGB"))
-    found = np.full(pixels.shape[:2], 255)
+    result = np.full(pixels.shape[:2], 255)
     for colour, number in numbers.items():
-        found[(pixels == colour).all(axis=2)] = number
-    return found
+        result[(pixels == colour).all(axis=2)] = number
+    return result
 
 
 STREET = {(128, 64, 128): 0, (0, 0, 142): 7, (220, 20, 60): 300}
@@ -163,9 +163,9 @@ STREET = {(128, 64, 128): 0, (0, 0, 142): 7, (220, 20, 60): 300}
 
 def test_a_view_gives_its_frames_in_its_order_with_the_numbers_of_its_labels(street: masksdb.Database) -> None:
     view = view_of(street, **LABELS)
-    found = view.arrays(mask="seg")
-    assert [item["frame_id"] for item in found] == [row[6] for row in view.relation().fetchall()]
-    for item in found:
+    result = view.arrays(mask="seg")
+    assert [item["frame_id"] for item in result] == [row[6] for row in view.relation().fetchall()]
+    for item in result:
         assert item["mask"].dtype == np.int64
         assert item["mask"].tolist() == expected_classes(item["frame_id"], STREET).tolist()
         assert item["image"].shape == (90, 160, 3)
@@ -187,7 +187,7 @@ def test_labels_of_a_view_are_mapped_before_they_are_numbered(street: masksdb.Da
 def test_mask_labels_explain_what_no_roi_does(db: masksdb.Database) -> None:
     frames = [json.loads(line) for line in (FIXTURES / "street/frames.jsonl").read_text().splitlines()]
     db.ingest(
-        [{**each, "rois": []} for each in frames], dataset="street", version="v1", media_root=str(FIXTURES / "street")
+        [{**entry, "rois": []} for entry in frames], dataset="street", version="v1", media_root=str(FIXTURES / "street")
     )
     labels = json.loads((FIXTURES / "street/labels.json").read_text())
     db.version("street", "v1").set_metadata({"mask_labels": labels})
@@ -261,20 +261,20 @@ def test_what_is_wrong_with_a_frame_is_told_with_its_name(db: masksdb.Database, 
         {"id": "nothing", "sources": [{"id": "s"}]},
     ]
     db.ingest(frames, dataset="street", version="v1", media_root=str(tmp_path))
-    found = {item: view_of(db, car=1).arrays() for item in ("sizes", "value", "nothing")}
-    places = {found["sizes"].name(place).split("'")[1]: place for place in range(3)}
-    told = {
+    result = {item: view_of(db, car=1).arrays() for item in ("sizes", "value", "nothing")}
+    places = {result["sizes"].name(place).split("'")[1]: place for place in range(3)}
+    message = {
         "sizes": r"frame 'sizes' of street/v1: the mask .*mask\.png has 5 x 4 pixels, and the image .* 4 x 4",
         "value": r"frame 'value' of street/v1: .*image\.png: RGB, which has no single raw sample",
         "nothing": r"frame 'nothing' of street/v1, source 's': neither an image nor a mask",
     }
-    for name, text in told.items():
+    for name, text in message.items():
         with pytest.raises(MasksDBError, match=text):
-            found[name][places[name]]
+            result[name][places[name]]
     with pytest.raises(MasksDBError, match=r"frame 'sizes'.*too few for a crop of 9 x 9"):
         view_of(db, car=1).arrays(mask="other", crop=(9, 9))[places["sizes"]]
     with pytest.raises(IndexError):
-        found["sizes"][3]
+        result["sizes"][3]
 
 
 def test_a_view_without_numbers_has_no_classes(street: masksdb.Database) -> None:

@@ -35,12 +35,12 @@ def parts_of(db: masksdb.Database, dataset: str, name: str = "split") -> dict[st
     return dict(db.sql(query, {"d": dataset, "n": name}).fetchall())
 
 
-def off_by(parts: list[int], sizes: list[int], wanted: list[int]) -> float:
+def off_by(parts: list[int], sizes: list[int], target: list[int]) -> float:
     """By what share the part that is farthest off is."""
-    held = Counter(dict.fromkeys(range(len(wanted)), 0))
+    held = Counter(dict.fromkeys(range(len(target)), 0))
     for part, size in zip(parts, sizes, strict=True):
         held[part] += size
-    return max(abs(held[part] / sum(sizes) - share / 1_000_000) for part, share in enumerate(wanted))
+    return max(abs(held[part] / sum(sizes) - share / 1_000_000) for part, share in enumerate(target))
 
 
 SHARES = st.sampled_from([[800_000, 100_000, 100_000], [500_000, 300_000, 200_000], [333_333, 333_333, 333_334]])
@@ -48,34 +48,34 @@ SHARES = st.sampled_from([[800_000, 100_000, 100_000], [500_000, 300_000, 200_00
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=7), SHARES)
 @settings(max_examples=100, deadline=None)
-def test_three_parts_are_as_good_as_the_best_of_all(sizes: list[int], wanted: list[int]) -> None:
-    best = min(off_by(list(each), sizes, wanted) for each in itertools.product(range(3), repeat=len(sizes)))
-    assert off_by(deal(sizes, wanted), sizes, wanted) <= max(best, 0.01) + 1e-9
+def test_three_parts_are_as_good_as_the_best_of_all(sizes: list[int], target: list[int]) -> None:
+    best = min(off_by(list(item), sizes, target) for item in itertools.product(range(3), repeat=len(sizes)))
+    assert off_by(deal(sizes, target), sizes, target) <= max(best, 0.01) + 1e-9
 
 
 @given(st.lists(st.integers(1, 50), min_size=200, max_size=300), SHARES)
 @settings(max_examples=30, deadline=None)
-def test_many_groups_come_within_one_percent(sizes: list[int], wanted: list[int]) -> None:
-    assert off_by(deal(sizes, wanted), sizes, wanted) <= 0.01
+def test_many_groups_come_within_one_percent(sizes: list[int], target: list[int]) -> None:
+    assert off_by(deal(sizes, target), sizes, target) <= 0.01
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 50), st.integers(0, 50)), min_size=3, max_size=30), SHARES)
 @settings(max_examples=60, deadline=None)
 def test_to_balance_costs_no_share_and_makes_no_class_worse_on_the_whole(
-    groups: list[tuple[int, int, int]], wanted: list[int]
+    groups: list[tuple[int, int, int]], target: list[int]
 ) -> None:
     sizes = [size for size, _, _ in groups]
-    pixels = np.array([each[1:] for each in groups], np.int64)
+    pixels = np.array([item[1:] for item in groups], np.int64)
     pixels = pixels * 1_000_000 // np.maximum(pixels.sum(axis=0), 1)
 
     def cost(parts: list[int]) -> int:
-        held = [pixels[np.array(parts) == part].sum(axis=0) - share for part, share in enumerate(wanted)]
+        held = [pixels[np.array(parts) == part].sum(axis=0) - share for part, share in enumerate(target)]
         return int((np.array(held) ** 2).sum())
 
-    plain = deal(sizes, wanted)
-    found = balanced(pixels, sizes, wanted, plain)
-    assert off_by(found, sizes, wanted) <= max(off_by(plain, sizes, wanted), 0.01) + 1e-9
-    assert cost(found) <= cost(plain)
+    plain = deal(sizes, target)
+    result = balanced(pixels, sizes, target, plain)
+    assert off_by(result, sizes, target) <= max(off_by(plain, sizes, target), 0.01) + 1e-9
+    assert cost(result) <= cost(plain)
 
 
 def test_groups_stay_together_whatever_they_are_grouped_by(db: masksdb.Database) -> None:
@@ -83,12 +83,12 @@ def test_groups_stay_together_whatever_they_are_grouped_by(db: masksdb.Database)
     frames = [{"id": name, "meta": {"city": city} if city else {}} for name, city in cities.items()]
     db.ingest(frames, dataset="d", version="v")
     report = db.split("d", "v", {"a": 0.5, "b": 0.5}, by="frame_meta.city", seed=3, name="city")
-    found = parts_of(db, "d", "city")
+    result = parts_of(db, "d", "city")
     parts: dict[str, set[str]] = {}
     for name, city in cities.items():
-        parts.setdefault(city or name, set()).add(found[name])
-    assert len(found) == 200
-    assert all(len(each) == 1 for each in parts.values())
+        parts.setdefault(city or name, set()).add(result[name])
+    assert len(result) == 200
+    assert all(len(item) == 1 for item in parts.values())
     # A frame that has no city is a group of its own.
     assert sum(part.groups for part in report.parts) == 17 + 40
 
@@ -99,8 +99,8 @@ def test_the_order_of_groups_is_that_of_md5_and_nothing_else(db: masksdb.Databas
         other.ingest([{"id": "x"}], dataset="before", version="v")
         other.ingest(frames[::-1], dataset="d", version="v")
         db.ingest(frames, dataset="d", version="v")
-        for each in (db, other):
-            each.split("d", "v", {"a": 0.5, "b": 0.5}, seed=7)
+        for item in (db, other):
+            item.split("d", "v", {"a": 0.5, "b": 0.5}, seed=7)
         assert parts_of(db, "d") == parts_of(other, "d")
 
     def place(group: str) -> str:
@@ -164,8 +164,8 @@ def test_splits_are_read_without_masksdb(db: masksdb.Database, tmp_path: Path) -
     db.connection.execute(f"EXPORT DATABASE '{tmp_path}/out'")
     with duckdb.connect() as other:
         other.execute(f"IMPORT DATABASE '{tmp_path}/out'")
-        found = dict(other.execute("SELECT frame_id, part FROM frame_splits").fetchall())
-    assert found == parts_of(db, "d")
+        result = dict(other.execute("SELECT frame_id, part FROM frame_splits").fetchall())
+    assert result == parts_of(db, "d")
 
 
 def test_the_command_prints_what_each_part_has(run: Callable[..., Outcome], db_path: str) -> None:
@@ -178,7 +178,7 @@ def test_the_command_prints_what_each_part_has(run: Callable[..., Outcome], db_p
         ["val", "3", "3", "0.2500", "0.25"],
         ["test", "3", "3", "0.2500", "0.25"],
     ]
-    for wrong, told in {
+    for wrong, message in {
         "train=0.5": "expected shares from 0 to 1 whose sum is 1",
         "train": "expected NAME=SHARE",
         "a=0.5,a=0.5": "each name once",
@@ -186,7 +186,7 @@ def test_the_command_prints_what_each_part_has(run: Callable[..., Outcome], db_p
     }.items():
         failed = run(*asked, "--parts", wrong)
         assert failed.status in (1, 2)
-        assert told in failed.err
+        assert message in failed.err
     failed = run(*asked, "--parts", "a=0.5,b=0.5", "--balance")
     assert (failed.status, failed.out) == (1, "")
     assert "run 'masksdb analyze' first" in failed.err

@@ -38,10 +38,10 @@ def reference(frame_id: str) -> Any:
     """The class mask of a street frame, by Pillow and numpy."""
     with Image.open(FIXTURES / "street/seg" / f"{frame_id}.png") as image:
         pixels = np.asarray(image.convert("RGB"))
-    found = np.full(pixels.shape[:2], 255, np.uint8)
+    result = np.full(pixels.shape[:2], 255, np.uint8)
     for colour, number in COLOURS.items():
-        found[(pixels == colour).all(axis=2)] = number
-    return found
+        result[(pixels == colour).all(axis=2)] = number
+    return result
 
 
 def test_arrays_are_images_and_the_numbers_of_classes(street: masksdb.Database) -> None:
@@ -56,11 +56,11 @@ def test_arrays_are_images_and_the_numbers_of_classes(street: masksdb.Database) 
 
 
 def test_void_is_configurable_and_may_be_negative(street: masksdb.Database) -> None:
-    found = street.arrays(QUERY, void=-1, images=False)[0]
-    assert found["mask"].dtype == np.int64
-    expected = reference(found["frame_id"]).astype(np.int64)
-    assert found["mask"].tolist() == np.where(expected == 255, -1, expected).tolist()
-    assert found["image"] is None
+    result = street.arrays(QUERY, void=-1, images=False)[0]
+    assert result["mask"].dtype == np.int64
+    expected = reference(result["frame_id"]).astype(np.int64)
+    assert result["mask"].tolist() == np.where(expected == 255, -1, expected).tolist()
+    assert result["image"] is None
 
 
 def test_crops_and_sizes_take_pixels_and_mix_none(street: masksdb.Database) -> None:
@@ -72,14 +72,14 @@ def test_crops_and_sizes_take_pixels_and_mix_none(street: masksdb.Database) -> N
     assert small["mask"].shape == (30, 40)
     assert set(np.unique(small["mask"])) <= set(np.unique(whole["mask"]))
     random = street.arrays(QUERY, crop=(20, 30), seed=3)
-    assert [each["mask"].tolist() for each in random] == [each["mask"].tolist() for each in random]
+    assert [entry["mask"].tolist() for entry in random] == [entry["mask"].tolist() for entry in random]
 
 
 def test_arrays_are_pickled_without_the_database(street: masksdb.Database) -> None:
     text = pickle.dumps(street.arrays(QUERY))
     street.close()
-    found = pickle.loads(text)[3]  # our own
-    assert found["mask"].tolist() == reference(found["frame_id"]).tolist()
+    result = pickle.loads(text)[3]  # our own
+    assert result["mask"].tolist() == reference(result["frame_id"]).tolist()
 
 
 def test_a_query_without_what_is_needed_is_refused(street: masksdb.Database) -> None:

@@ -28,7 +28,7 @@ class _Sequence:
     Attributes:
         name: of its folder.
         wishes: for each object the indexes that it would like, the first most.
-        labels: what each is.
+        labels: the label of an object.
         numbers: their indexes, None for those beyond the last.
         seen: in which frames each index is, by its name there.
         names: names of the frames.
@@ -65,9 +65,9 @@ def write(out: Writing) -> None:
         sequence.number()
     # Either all objects are in meta.json or none is.
     has_meta = any(
-        number is not None and each.labels[key] != str(number)
-        for each in sequences.values()
-        for key, number in each.numbers.items()
+        number is not None and sequence.labels[key] != str(number)
+        for sequence in sequences.values()
+        for key, number in sequence.numbers.items()
     )
     crowds = 0
     for frame in out.frames():
@@ -76,14 +76,14 @@ def write(out: Writing) -> None:
     if crowds:
         out.notes.append(f"{crowds:,} crowds are written as objects; the layout has no crowds")
     if has_meta:
-        videos = {each.name: {"objects": dict(_described(each))} for each in sequences.values()}
+        videos = {sequence.name: {"objects": dict(_described(sequence))} for sequence in sequences.values()}
         text = json.dumps({"videos": videos}, indent=1, ensure_ascii=False)
         out.path(META).write_text(text + "\n", encoding="utf-8")
     contexts = Counter(context_id for context_id, _ in sequences if context_id is not None)
     for context_id in (context_id for context_id, count in contexts.items() if count > 1):
         out.notes.append(f"{context_id}: its frames are in several splits, and each has a sequence of its own")
-    for split in dict.fromkeys(each.split for each in sequences.values() if each.split and each.names):
-        names = [each.name for each in sequences.values() if each.split == split and each.names]
+    for split in dict.fromkeys(sequence.split for sequence in sequences.values() if sequence.split and sequence.names):
+        names = [sequence.name for sequence in sequences.values() if sequence.split == split and sequence.names]
         out.path(f"{SETS}/{split}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 

@@ -55,7 +55,7 @@ class Meanings:
         self._declare(mask_id, facts)
         entries = [self._entry(row, facts) for row in facts.colours.tolist()]
         self._check(path, facts, [row for row, entry in enumerate(entries) if entry is None])
-        found = []
+        meanings = []
         for row, entry in zip(facts.colours.tolist(), entries, strict=True):
             value = [row[SAMPLE]] if has_sample else row[RED : BLUE + 1]
             if entry is None:
@@ -63,8 +63,8 @@ class Meanings:
                 self._tell(path, value, entry)
             elif entry.is_ignored or entry.is_background or entry.label == FOREGROUND:
                 self.tree.declare(mask_id, value, entry.label, is_ignored=entry.is_ignored)
-            found.append((value, entry))
-        return found
+            meanings.append((value, entry))
+        return meanings
 
     def _entry(self, row: Sequence[int], facts: MaskFacts) -> Entry | None:
         shown = (row[RED], row[RED + 1], row[RED + 2])
@@ -91,15 +91,15 @@ class Meanings:
             self.tree.note(self.tree.root, f"{what}; labels are the values")
         elif self.label_map is not None and tuple(value) not in self._told:
             self._told.add(tuple(value))
-            told = f"the value {entry.label} is not in {self.label_map.path.name}"
-            self.tree.note(path, f"{told}; its label is {entry.label!r}")
+            missing = f"the value {entry.label} is not in {self.label_map.path.name}"
+            self.tree.note(path, f"{missing}; its label is {entry.label!r}")
 
     def _of_sample(self, sample: int, shown: Colour, facts: MaskFacts) -> Entry | None:
         known = self._indexes(facts)
         if known is None:
             assert self.label_map is not None
-            found = self.label_map.by_colour.get(shown)
-            return found or (Entry(BACKGROUND) if shown == (0, 0, 0) else None)
+            entry = self.label_map.by_colour.get(shown)
+            return entry or (Entry(BACKGROUND) if shown == (0, 0, 0) else None)
         if sample in known:
             return known[sample]
         if sample == 0:
@@ -139,7 +139,7 @@ class Meanings:
         """The one class that is an object, where the label map has one, or where there is none."""
         if self.label_map is None:
             return Entry(FOREGROUND)
-        objects = [each for each in self.label_map.entries if not each.is_background and not each.is_ignored]
+        objects = [entry for entry in self.label_map.entries if not entry.is_background and not entry.is_ignored]
         return objects[0] if len(objects) == 1 else None
 
     def _declare(self, mask_id: str, facts: MaskFacts) -> None:
