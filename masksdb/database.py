@@ -189,6 +189,7 @@ class Database:
         media_root: str | os.PathLike[str] | None = None,
         on_error: OnError = "stop",
         rasterize: str | os.PathLike[str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> IngestReport:
         """Read frames into a draft version; see :func:`masksdb.exchange.ingest.ingest`."""
         return ingesting.ingest(
@@ -200,6 +201,7 @@ class Database:
             media_root=media_root,
             on_error=on_error,
             rasterize=rasterize,
+            progress=progress,
         )
 
     def export(

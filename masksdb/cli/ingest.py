@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from masksdb.cli.options import DATABASE, dataset_option, echo_notes, old_or_new, version_option
+from masksdb.cli.options import DATABASE, dataset_option, echo_notes, old_or_new, progress_bar, version_option
 from masksdb.formats.registry import AUTO, FORMATS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def ingest(
     """
     if media_root and "://" not in media_root and not os.path.isdir(media_root):
         click.echo(f"Warning: --media-root {media_root}: no such folder", err=True)
-    with old_or_new(db) as database:
+    with old_or_new(db) as database, progress_bar("ingest") as progress:
         report = database.ingest(
             *sources,
             dataset=dataset,
@@ -75,6 +75,7 @@ def ingest(
             media_root=media_root,
             on_error=on_error,
             rasterize=rasterize,
+            progress=progress,
         )
     echo_notes(report.notes)
     click.echo(str(report), err=True)

@@ -84,14 +84,15 @@ def old_or_new(db: str) -> Iterator[masksdb.Database]:
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that follows how much of something is done, on a terminal."""
+    """A bar that follows how much of something is done, on a terminal; of a total of 0 a count."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     with click.progressbar(length=1, label=what, file=sys.stderr, show_pos=True) as bar:
 
         def show(done: int, total: int) -> None:
-            bar.length = total
+            if bar.length != (total or None):
+                bar.length, bar.pos, bar.finished = total or None, 0, False
             bar.update(done - bar.pos)
 
         yield show

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -63,6 +63,7 @@ def ingest(
     media_root: str | os.PathLike[str] | None = None,
     on_error: OnError = "stop",
     rasterize: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
     """Read frames into a draft version, which is created where there is none.
 
@@ -77,6 +78,8 @@ def ingest(
         on_error: ``stop`` leaves the database unchanged at the first bad record, ``skip`` keeps bad records in
             ``rejects``.
         rasterize: folder for mask PNGs, which are written for ROIs that have only a polygon or run lengths.
+        progress: called with the bytes of files of frames that were read and of all, or with the frames of another
+            layout and 0; then with the steps of the insertion that were done and of all.
 
     Returns:
         How many frames are new, updated, unchanged and rejected.
@@ -97,12 +100,11 @@ def ingest(
         raise IngestError("no sources given; expected files, folders, patterns or '-'", "ingest")
     root = None if media_root is None else _root(os.fspath(media_root))
     with engine.writing() as cursor, _memory_limit(cursor) as all_memory, _spool_folder(engine) as spool:
-        staging = Staging(
-            cursor, on_error, spool, all_memory, engine.settings, None if rasterize is None else os.fspath(rasterize)
-        )
+        folder = None if rasterize is None else os.fspath(rasterize)
+        staging = Staging(cursor, on_error, spool, all_memory, engine.settings, folder, progress)
         try:
             staged = staging.stage(sources, root, format)
-            return staging.with_memory(lambda: _load(cursor, staged, dataset, version))
+            return staging.with_memory(lambda: _load(cursor, staged, dataset, version, progress))
         finally:
             _drop_temporary_tables(cursor)
 
@@ -140,10 +142,14 @@ def _spool_folder(engine: Engine) -> Iterator[str]:
 
 
 def _load(
-    cursor: duckdb.DuckDBPyConnection, staged: Staged, dataset: str, version: str | int | None
-) -> IngestReport:  # fmt: skip
+    cursor: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    dataset: str,
+    version: str | int | None,
+    progress: Callable[[int, int], None] | None,
+) -> IngestReport:
     with in_transaction(cursor):
-        return _Load(cursor, staged, list(staged.refused)).load(dataset, version)
+        return _Load(cursor, staged, list(staged.refused), progress).load(dataset, version)
 
 
 def _drop_temporary_tables(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -151,6 +157,13 @@ def _drop_temporary_tables(cursor: duckdb.DuckDBPyConnection) -> None:
     for table in ("staged", "incoming", "read_files", "faults", "dropped_frames", "hidden_frames"):
         with contextlib.suppress(duckdb.Error):
             cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+_STEPS = (
+    "incoming", "insert_frames", "insert_sources", "insert_masks", "insert_rois", "faults",
+    "drop_replaced", "hide_replaced", "finish_inputs",
+)  # fmt: skip
+"""The steps of an insertion that take long."""
 
 
 @dataclass
@@ -161,14 +174,19 @@ class _Load:
         cursor: the connection that has the temporary tables.
         staged: the result of staging.
         refused: the records refused so far, those of staging first.
+        progress: called with the steps that were done and all of them.
     """
 
     cursor: duckdb.DuckDBPyConnection
     staged: Staged
     refused: list[Refused]
+    progress: Callable[[int, int], None] | None = None
 
     def run(self, name: str, **parameters: object) -> duckdb.DuckDBPyConnection:
-        return run(self.cursor, name, **parameters)
+        result = run(self.cursor, name, **parameters)
+        if self.progress and name in _STEPS:
+            self.progress(_STEPS.index(name) + 1, len(_STEPS))
+        return result
 
     def load(self, dataset: str, version: str | int | None) -> IngestReport:
         """Insert the new and updated frames, and refuse those with a fault."""

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from masksdb.errors import IngestError
 from masksdb.exchange.json_text import CONTAINER_LIMIT, WHITE, record_limit, shape_of_objects, too_long
@@ -86,6 +87,22 @@ def recognise(path: Path) -> str | None:
         if head[:1] in (b"[", b"{") and re.search(rb'"(sources|rois)"\s*:|"frames"\s*:\s*\[\s*\{', head):
             return "frames"
     return None
+
+
+def local_path(source: str) -> str:
+    """The path of a source that is a path or a ``file://`` URI.
+
+    Raises:
+        IngestError: it is on a server.
+    """
+    scheme, separator, rest = source.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) or os.path.exists(source):
+        return source
+    if scheme.lower() == "file":
+        return unquote(rest.removeprefix("localhost"))
+    advice = "copy it to a disk first, or pass its frames by '-' for standard input"
+    masks = f"images and masks may stay there: --media-root {source.rpartition('/')[0] or source}"
+    raise IngestError(f"on a server ({scheme}), and only files on a disk are read; {advice}; {masks}", source)
 
 
 def find_files(source: str) -> list[str]:

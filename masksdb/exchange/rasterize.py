@@ -12,6 +12,7 @@ from PIL import Image
 
 from masksdb.errors import IngestError, MasksDBError
 from masksdb.formats.frame import Frame, Mask, Roi, Source
+from masksdb.formats.writing import shortened
 from masksdb.pixels import polygons, rle
 
 MASK_ID = "rasterized"
@@ -52,8 +53,8 @@ def with_mask_files(frame: Frame, folder: Path) -> Frame:
         rois[index] = roi | {"mask": {"id": _mask_id(layer), "value": [numbers[layer]]}}
     try:
         masks = [_written(folder, frame["id"], number, pixels) for number, pixels in enumerate(layers)]
-    except OSError as error:
-        reason = f"{frame['id']}: its masks cannot be written: {error.strerror or error}"
+    except (OSError, ValueError) as error:
+        reason = f"{frame['id']!r}: its masks cannot be written: {getattr(error, 'strerror', None) or error}"
         raise IngestError(reason, str(folder)) from None
     except MasksDBError as error:
         raise IngestError(str(error), str(folder)) from None
@@ -86,7 +87,7 @@ def _region(roi: Roi, source: Source) -> npt.NDArray[np.bool_] | None:
 
 def _written(folder: Path, frame_id: str, layer: int, pixels: Pixels) -> Mask:
     """A mask of a source, whose file is written."""
-    parts: Sequence[str] = [part for part in frame_id.split("/") if part not in ("", ".", "..")]
+    parts: Sequence[str] = [shortened(part) for part in frame_id.split("/") if part not in ("", ".", "..")]
     path = folder.joinpath(*parts[:-1], f"{parts[-1] if parts else '_'}{f'_{layer + 1}' if layer else ''}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     data = io.BytesIO()

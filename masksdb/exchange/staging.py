@@ -19,6 +19,7 @@ from masksdb.exchange.json_frames import (
     Shape,
     find_files,
     glob_escape,
+    local_path,
     object_size,
     open_input,
     spool_file,
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = 1_000_000_000
 """Bytes that DuckDB may use during an ingest before it spills beside the database file."""
+
+PORTION = 64 << 20
+"""Bytes of files that are read at once where somebody is told how far it is."""
 
 OnError = Literal["stop", "skip"]
 """What an ingest does with a bad record: stop with the database unchanged, or keep it in ``rejects``."""
@@ -127,6 +131,7 @@ class Staging:
         all_memory: DuckDB's own memory limit, for frames that do not fit into that of an ingest.
         settings: how masks are read, where a layout has to open them.
         rasterize: the folder for mask files of ROIs that have only a geometry; None writes none.
+        progress: called with the bytes of files that were read and those of all, or the frames of a layout and 0.
         inputs: the files and streams, by the path that is read.
         refused: the records and files refused so far.
         mask_labels: the entries that the layouts declare for pixel values, by mask id.
@@ -140,6 +145,7 @@ class Staging:
     all_memory: str
     settings: Settings
     rasterize: str | None = None
+    progress: Callable[[int, int], None] | None = None
     inputs: dict[str, Input] = dataclasses.field(default_factory=dict)
     refused: list[Refused] = dataclasses.field(default_factory=list)
     mask_labels: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
@@ -162,7 +168,7 @@ class Staging:
         run(self.cursor, "staged")
         for source in sources:
             if isinstance(source, str | os.PathLike):
-                self._stage_path(os.fspath(source), media_root, format)
+                self._stage_path(local_path(os.fspath(source)), media_root, format)
             elif isinstance(source, FramesAt):
                 self._stage_memory(source.frames, source.media_root, source.first_record)
             else:
@@ -202,6 +208,8 @@ class Staging:
         self.inputs[key] = Input(str(dataset.path), key, "memory", root, media_root is not None, format=dataset.format)
         frames = self._rasterized(read_frames(dataset.format, tree), refuse)
         named: Iterator[Mapping[str, Any]] = ({**frame, "id": f"{prefix}{frame['id']}"} for frame in frames)
+        if self.progress:
+            named = _counted(named, self.progress)
         self._stage_stream(key, JsonStream(named, 0, skip=self.on_error == "skip", path=str(dataset.path)))
 
     def _rasterized(self, frames: Iterator[Frame], refuse: Callable[[IngestError], None]) -> Iterator[Frame]:
@@ -222,7 +230,16 @@ class Staging:
         for shape, group in itertools.groupby(self._opened(source, media_root), key=lambda file: file.shape):
             files = list(group)
             run(self.cursor, f"records_{shape}")
-            self._stage_group(files)
+            done, total = 0, sum(os.path.getsize(file.read_path) for file in files)
+            for portion in _portions(files) if self.progress else [files]:
+                self._report(done, total)
+                done += sum(os.path.getsize(file.read_path) for file in portion)
+                self._stage_group(portion)
+            self._report(done, total)
+
+    def _report(self, done: int, total: int) -> None:
+        if self.progress:
+            self.progress(done, total)
 
     def _opened(self, source: str, media_root: str | None) -> Iterator[Input]:
         known = {file.stored_path for file in self.inputs.values()}
@@ -328,6 +345,26 @@ class Staging:
         finally:
             self.cursor.unregister("memory_records")
         self.refused.extend(Refused(key, error, None) for error in (stream.failures if stream else ()))
+
+
+def _counted(frames: Iterable[Result], progress: Callable[[int, int], None]) -> Iterator[Result]:
+    for number, frame in enumerate(frames, 1):
+        yield frame
+        progress(number, 0)
+
+
+def _portions(files: Iterable[Input]) -> Iterator[list[Input]]:
+    """Files in portions of PORTION bytes or one file."""
+    portion: list[Input] = []
+    size = 0
+    for file in files:
+        portion.append(file)
+        size += os.path.getsize(file.read_path)
+        if size >= PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def _holds_frames(source: str) -> bool:

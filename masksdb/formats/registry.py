@@ -6,6 +6,7 @@ A layout is a module of :mod:`masksdb.formats.layouts` that is a :class:`Reader`
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -228,7 +229,19 @@ def recognise(path: str) -> list[Recognised]:
             return layouts
         level = [child for folder in level for child in _folders(folder)]
     known = ", ".join(name for name, layout in FORMATS.items() if layout.is_read)
-    raise IngestError(f"not recognised as a dataset; say what it is with --format, one of {known}", path)
+    nearest = next(filter(None, map(_nearest, [root, *itertools.islice(_folders(root), 10)])), "")
+    raise IngestError(f"not recognised as a dataset{nearest}; say what it is with --format, one of {known}", path)
+
+
+def _nearest(path: Path) -> str | None:
+    """The layout that a path nearly has, and what is in the way, for an error message."""
+    from masksdb.formats.layouts import davis, folder, yolo_seg
+
+    for name, layout in (("yolo-seg", yolo_seg), ("davis", davis), ("folder", folder)):
+        with contextlib.suppress(OSError):
+            if path.is_dir() and (reason := layout.obstacle(path)):
+                return f"; the nearest is {name}, but {reason}"
+    return None
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -34,6 +34,9 @@ _USUAL = "480p"
 _MOST_CHECKED = 8
 """Folders of each level, and files of each folder, that are checked to recognise the layout."""
 
+_MOST_IN_ERRORS = 100
+"""Files that are opened to say why a layout was not recognised."""
+
 _INDEX_OF = {voc_colour(index): index for index in range(256)}
 
 Paths = dict[str, dict[str, Path]]
@@ -71,11 +74,36 @@ def _palette_png(folder: Path) -> Path | None:
     files = _files(folder, ("",), _MOST_CHECKED)
     if not files or not all(file.suffix == ".png" and file.stem.isdecimal() for file in files) or _folders(folder):
         return None
+    return files[0] if _has_palette(files[0]) else None
+
+
+def _has_palette(path: Path) -> bool:
     try:
-        with open_file(files[0]) as file, open_image(file) as image:
-            return files[0] if image.mode == "P" else None
+        with open_file(path) as file, open_image(file) as image:
+            return image.mode == "P"
     except OSError:
+        return False
+
+
+def obstacle(path: Path) -> str | None:
+    """The file because of which a folder of sequences is not recognised, if most of its files are such masks."""
+    folders = _folders(path)
+    listed = (file for folder in folders or [path] for file in _files(folder, ("",)))
+    files = list(itertools.islice(listed, _MOST_IN_ERRORS))
+    odd = {file: reason for file in files if (reason := _oddness(file))}
+    if not odd or 2 * len(odd) > len(files):
         return None
+    first, reason = next(iter(odd.items()))
+    return f"{first.relative_to(path).as_posix()} {reason}, unlike {len(files) - len(odd)} of {len(files)} files"
+
+
+def _oddness(path: Path) -> str | None:
+    """Why a file is not a mask of a sequence."""
+    if path.suffix != ".png":
+        return "is not a PNG"
+    if not path.stem.isdecimal():
+        return "has no number as its name"
+    return None if _has_palette(path) else "is not a palette PNG"
 
 
 def _folders(folder: Path) -> list[Path]:

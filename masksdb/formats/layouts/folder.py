@@ -27,7 +27,17 @@ from PIL import Image
 from masksdb.formats.frame import Frame, Mask, Roi, mask_of, roi_of, source_of
 from masksdb.formats.label_map import Entry, LabelMap, find_label_map, is_background, is_void
 from masksdb.formats.layouts.folder_meanings import VOID_INDEX, Meanings, is_black_and_white
-from masksdb.formats.layouts.folder_pairs import INSTANCES, SPLIT, WITHOUT_IMAGE, Pair, find_parts, pairs_of
+from masksdb.formats.layouts.folder_pairs import (
+    IMAGE_FOLDERS,
+    INSTANCES,
+    MASK_FOLDERS,
+    MASK_SUFFIXES,
+    SPLIT,
+    WITHOUT_IMAGE,
+    Pair,
+    find_parts,
+    pairs_of,
+)
 from masksdb.formats.reading import IMAGE_SUFFIXES, Fault, Tree, ignore_fault
 from masksdb.formats.writing import Classes, OutFrame, Region, Writing, unused_name, value_key
 from masksdb.pixels import rle
@@ -46,6 +56,16 @@ def recognise(path: Path) -> str | None:
     """Why a path has this layout."""
     parts = find_parts(path) if path.is_dir() else []
     return ", ".join(part.describe(path) for part in parts) or None
+
+
+def obstacle(path: Path) -> str | None:
+    """What a folder with images lacks to be one of images and masks."""
+    names = [child.name for child in path.iterdir() if child.is_dir()]
+    masks = next((name for name in names if name.casefold() in MASK_FOLDERS), None)
+    if masks is not None:
+        return f"{masks}/ has no file *{', *'.join(MASK_SUFFIXES)}"
+    images = next((name for name in names if name.casefold() in IMAGE_FOLDERS), None)
+    return f"beside {images}/ is no folder {', '.join(MASK_FOLDERS[:5])} or such" if images else None
 
 
 def read(tree: Tree) -> Iterator[Frame]:

@@ -67,6 +67,16 @@ def recognise(path: Path) -> str | None:
     return next((f"{text.relative_to(path)}, polygons as text" for text in texts if _is_polygons(text)), None)
 
 
+def obstacle(path: Path) -> str | None:
+    """Why the YAML of a dataset is not one, if a folder has one."""
+    for file in _yaml_files(path):
+        try:
+            _dataset_of(file)
+        except Fault as fault:
+            return f"{file.name}: {fault.reason}"
+    return None
+
+
 def _yaml_files(path: Path) -> list[Path]:
     files = [path] if path.is_file() else path.glob("*")
     return sorted(file for file in files if file.suffix.lower() in (".yaml", ".yml"))
