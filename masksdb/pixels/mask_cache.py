@@ -86,7 +86,11 @@ class FactsCache:
                 self._running.update((keys[ref], future) for file in files for ref in file.refs)
             running = {ref: self._running[key] for ref, key in keys.items() if ref not in results}
         for files, future in portions:
-            pool().submit(self._decode, files, keys, future, settings, limit_bytes)
+            try:
+                pool().submit(self._decode, files, keys, future, settings, limit_bytes)
+            except RuntimeError:
+                # The interpreter is ending, and its pools take no more; others may wait for these masks.
+                self._decode(files, keys, future, settings, limit_bytes)
         results.update((ref, future.result()[keys[ref]]) for ref, future in running.items())
         return [results[ref] for ref in refs]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import sys
 import threading
 import time
 import urllib.parse
@@ -182,8 +181,6 @@ def _forget_parent() -> None:
     _lock = threading.Lock()
     _filesystem.cache_clear()
     _cache = DiskCache()
-    if "masksdb.pixels.web" in sys.modules:
-        sys.modules["masksdb.pixels.web"].forget_parent()
 
 
 if hasattr(os, "register_at_fork"):

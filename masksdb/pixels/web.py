@@ -9,6 +9,7 @@ import functools
 import hashlib
 import http
 import ipaddress
+import os
 import socket
 import threading
 import urllib.parse
@@ -195,11 +196,15 @@ class _Client:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._is_closed = False
         self._thread = threading.Thread(target=self._loop.run_forever, name="masksdb_web", daemon=True)
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine."""
+        if self._is_closed:
+            coroutine.close()
+            raise RuntimeError("the program is ending")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def session(self, may_be_private: bool) -> aiohttp.ClientSession:
@@ -213,9 +218,12 @@ class _Client:
         return self._sessions[may_be_private]
 
     def close(self) -> None:
-        """Close the connections and end the thread."""
+        """Close the connections and end the thread; whoever waits for an answer gets an error."""
+        self._is_closed = True
 
         async def close() -> None:
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
             for session in self._sessions.values():
                 await session.close()
             self._loop.stop()
@@ -241,7 +249,7 @@ def _client() -> _Client:
         return _made()
 
 
-def forget_parent() -> None:
+def _forget_parent() -> None:
     """In a forked process: have connections and a thread of one's own."""
     global _lock
     _lock = threading.Lock()
@@ -250,3 +258,7 @@ def forget_parent() -> None:
         atexit.unregister(_made().close)
         _parents.append(_made())
     _made.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -234,6 +235,27 @@ def test_a_remote_file_that_changes_is_seen_after_a_while(
     assert area(db, uri) == 9, "not asked again so soon"
     monkeypatch.setattr(remote, "FRESH_S", 0)
     assert area(db, uri) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_asks_servers_by_connections_of_its_own(db: masksdb.Database, server: WebServer) -> None:
+    server.files = {f"/{name}.png": picture(3) for name in "abc"}
+    assert area(db, f"{server.url}/a.png") == 9
+    child = os.fork()
+    if not child:
+        with masksdb.connect(":memory:") as own:
+            os._exit(sum(area(own, f"{server.url}/{name}.png") for name in "abc"))
+    last = time.monotonic() + 20
+    ended, status = 0, 0
+    while not ended and time.monotonic() < last:
+        time.sleep(0.01)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 27
+    assert area(db, f"{server.url}/c.png") == 9, "and the parent by its own"
 
 
 MANY = "SELECT mask_area(mask_ref($url || '/' || n || '.png'), [1]) FROM range({}) AS numbers(n) ORDER BY n"
