@@ -97,6 +97,7 @@ class Tree:
     mask_labels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     on_fault: Callable[[IngestError], None] = raise_fault
+    _declared: dict[str, set[tuple[int, ...]]] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -160,7 +161,11 @@ class Tree:
             colour: the colour that the label map has for it, where the value is not a colour itself.
         """
         entries = self.mask_labels.setdefault(mask_id, [])
-        if all(entry["value"] != list(value) for entry in entries):
+        if mask_id not in self._declared:
+            self._declared[mask_id] = {tuple(entry["value"]) for entry in entries}
+        declared = self._declared[mask_id]
+        if tuple(value) not in declared:
+            declared.add(tuple(value))
             entry = {"value": list(value), "labels": [label]} | ({"ignore": True} if is_ignored else {})
             entries.append(entry | ({"color": list(colour)} if colour is not None else {}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.mask_trees import photo, save
@@ -55,3 +56,13 @@ def test_masks_come_with_their_items_in_order_and_broken_ones_are_left_out(tmp_p
         {"y": good},
     )
     assert [error.reason for error in refused[2:]] == ["no such file"]
+
+
+def test_very_many_values_are_declared_at_once(tmp_path: Path) -> None:
+    labels: dict[str, list[dict[str, Any]]] = {"seg": [{"value": [7], "labels": ["seven"]}]}
+    tree = Tree(tmp_path, mask_labels=labels)
+    for _ in range(2):
+        for value in range(100_000):
+            tree.declare("seg", [value], str(value))
+    assert labels["seg"][:2] == [{"value": [7], "labels": ["seven"]}, {"value": [0], "labels": ["0"]}]
+    assert len(labels["seg"]) == 100_000
