@@ -17,7 +17,7 @@ import shlex
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -127,21 +127,26 @@ def checks_page() -> str:
     def listed(block: re.Match[str]) -> str:
         return f"<!-- checks {block[1]} -->\n{checks_list(block[1])}\n<!-- end -->"
 
-    text = answered_page("docs/checks.md", is_checked=True)
+    text = answered_page("docs/checks.md")
     return re.sub(r"<!-- checks (\w+) -->\n.*?<!-- end -->", listed, text, flags=re.DOTALL)
 
 
-def answered_page(name: str, *, is_checked: bool = False) -> str:
+@cache
+def checked_street() -> masksdb.Database:
+    """A checked database of the street frames, which the pages share as long as the process runs."""
+    db = masksdb.connect(":memory:")
+    db.ingest(STREET / "frames.jsonl", dataset="street", version="v1")
+    db.version("street").set_metadata({"mask_labels": json.loads((STREET / "labels.json").read_text())})
+    db.check()
+    return db
+
+
+def answered_page(name: str) -> str:
     """A page with the answer below each query as it comes out now, and the table of functions where it has one."""
     text = (ROOT / name).read_text(encoding="utf-8")
     table = f"<!-- functions -->\n{functions_list()}\n<!-- end -->"
     text = re.sub(r"<!-- functions -->\n.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
-    with masksdb.connect(":memory:") as db:
-        db.ingest(STREET / "frames.jsonl", dataset="street", version="v1")
-        db.version("street").set_metadata({"mask_labels": json.loads((STREET / "labels.json").read_text())})
-        if is_checked:
-            db.check()
-        return answered(text, db)
+    return answered(text, checked_street())
 
 
 def answered(text: str, db: masksdb.Database) -> str:
@@ -190,7 +195,7 @@ def evaluation_page(picture: Path | None = None) -> str:
 
 def readme() -> str:
     """The text of README.md with what its queries and its evaluation print now."""
-    text = answered_page("README.md", is_checked=True)
+    text = answered_page("README.md")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         write_predictions(Path(folder))
         return printed(text)
