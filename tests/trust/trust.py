@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,19 +55,22 @@ def run() -> None:
     start = time.monotonic()
     total = sum(KINDS[name].weight for name in options.kinds)
 
-    def one(name: str) -> Row:
+    rows: dict[str, Row] = {}
+
+    def one(name: str) -> None:
         seconds = JOBS * options.seconds * KINDS[name].weight / total
         row = _run(name, options.seed, seconds, options.case)
         print(f"{name}: {row.cases} cases, {len(row.failures)} failures", *row.failures, sep="\n  ", file=sys.stderr)
-        return row
+        rows[name] = row
+        if options.output:
+            # A run that is interrupted leaves the kinds that it has done.
+            done = {kind: rows[kind] for kind in options.kinds if kind in rows}
+            options.output.write_text(_page(done, options.seed, time.monotonic() - start), encoding="utf-8")
 
     with ThreadPoolExecutor(JOBS) as pool:
-        rows = dict(zip(options.kinds, pool.map(one, options.kinds), strict=True))
-    page = _page(rows, options.seed, time.monotonic() - start)
-    if options.output:
-        options.output.write_text(page, encoding="utf-8")
-    else:
-        print(page, end="")
+        list(pool.map(one, options.kinds))
+    if not options.output:
+        print(_page(rows, options.seed, time.monotonic() - start), end="")
     sys.exit(1 if any(row.failures for row in rows.values()) else 0)
 
 
@@ -90,9 +94,9 @@ def _page(rows: dict[str, Row], seed: int, seconds: float) -> str:
     cases, failures = sum(row.cases for row in rows.values()), sum(len(row.failures) for row in rows.values())
     page = [
         "# Reliability\n",
-        "Written by `make trust`, which runs random cases and counts what came out wrong. "
+        "Written by `make trust`, which runs random cases and counts what came out wrong.\n"
         f"Seed {seed}, {seconds / 60:.0f} minutes, {platform.machine()}, {os.cpu_count()} processors, "
-        f"Python {platform.python_version()}. "
+        f"Python {platform.python_version()}.\n"
         "`python tests/trust/trust.py --kinds NAME --case NUMBER` runs one again.\n",
         f"{cases:,} cases, {failures} failures.\n",
     ]
@@ -100,7 +104,7 @@ def _page(rows: dict[str, Row], seed: int, seconds: float) -> str:
         named = {name: row for name, row in rows.items() if KINDS[name].section == section}
         if not named:
             continue
-        page += [f"## {section}\n", f"{TEXTS[section]}\n"]
+        page += [f"## {section}\n", f"{textwrap.fill(TEXTS[section], 120, break_on_hyphens=False)}\n"]
         page.append("| what | cases | refused | failures | slowest | its case | peak memory |")
         page.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
         page += [
