@@ -40,6 +40,7 @@ wheel: $(INSTALLED)  ## build the wheel and use it in an empty environment
 	cd build && PATH="$(CURDIR)/build/wheel/bin:$$PATH" sh ../fixtures/demo.sh
 
 $(INSTALLED): pyproject.toml
+	@echo "Installing into $(VENV), once; it takes a few minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	$(BIN)/pip install --quiet --no-warn-conflicts --target $(VENV)/duckdb-1.4 'duckdb==1.4.*'
