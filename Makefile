@@ -5,13 +5,16 @@ INSTALLED := $(VENV)/installed
 
 TOOLS := $(VENV)/tools
 
-.PHONY: demo test test-all bench trust lint types docs wheel clean
+.PHONY: demo test test-numpy test-all bench trust lint types docs wheel clean
 
 demo: $(INSTALLED)  ## ingest the example frames, query them, set labels, draw an overlay, export
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh
 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/pytest -n auto
+
+test-numpy: $(INSTALLED)  ## the tests of pixels without the compiled kernel
+	MASKSDB_KERNEL=numpy $(BIN)/pytest -n auto tests/pixels
 
 test-all: $(TOOLS)  ## the tests that need torch or the tools that results are compared with
 	MASKSDB_ALL_TOOLS=1 $(BIN)/pytest -n auto -m tools
