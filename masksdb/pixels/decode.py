@@ -1,6 +1,6 @@
 """The bytes of a file to the pixels as stored, with the colours of a palette.
 
-Content decides the format, not the name. PNG files go to :mod:`masksdb.pixels.png`, other stills to Pillow, videos to
+Content decides the format, not the name. PNG files go to :mod:`masksdb.pixels.png`, other stills to imageio, videos to
 :mod:`masksdb.pixels.video`. Nothing is rotated, scaled or converted on the way; palettes stay indexes
 beside their colours.
 """
@@ -175,8 +175,11 @@ def _from_pillow(image: ImageFile.ImageFile, data: bytes, uri: str, is_beside: b
         jpeg = _decode_jpeg(data, _JPEG_MODES[image.mode])
         if jpeg is not None:
             return _from_array(jpeg, uri, about)
-    is_plain = image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I")
-    samples = np.asarray(image if is_plain else image.convert("RGB"))
+    import imageio.v3 as iio
+
+    mode = None if image.mode in ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I") else "RGB"
+    # The format is known to be one of those that are read: only then may Pillow find it out once more.
+    samples = iio.imread(io.BytesIO(data), plugin="pillow", index=0, mode=mode)
     return _from_array(_turned_back(samples, orientation), uri, about)
 
 
