@@ -132,10 +132,9 @@ class Database:
             MasksDBError: there is a file and not ``overwrite``, or it cannot be written.
 
         >>> import tempfile
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> with connect(":memory:") as db:
-        ...     db.backup(f"{folder.name}/copy.duckdb")
-        >>> connect(f"{folder.name}/copy.duckdb", read_only=True).close()
+        >>> with tempfile.TemporaryDirectory() as folder, connect(":memory:") as db:
+        ...     db.backup(f"{folder}/copy.duckdb")
+        ...     connect(f"{folder}/copy.duckdb", read_only=True).close()
         """
         from masksdb.store.backup import backup
 

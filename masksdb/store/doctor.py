@@ -103,11 +103,10 @@ def doctor(path: str | os.PathLike[str], *, fix: str | os.PathLike[str] | None =
         MasksDBError: the new file exists, cannot be written, or nothing can be saved.
 
     >>> import masksdb, tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with masksdb.connect(f"{folder.name}/a.duckdb") as db:
-    ...     print(db.ingest([{"id": "a"}], dataset="d"))
-    d/Current: 1 new, 0 updated, 0 unchanged
-    >>> print(doctor(f"{folder.name}/a.duckdb"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with masksdb.connect(f"{folder}/a.duckdb") as db:
+    ...         report = db.ingest([{"id": "a"}], dataset="d")
+    ...     print(doctor(f"{folder}/a.duckdb"))
     nothing is wrong
     """
     real = find_file(path)

@@ -216,5 +216,5 @@ def test_the_python_of_the_page_gives_what_it_says(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", code + "\nprint(view.sql())"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.startswith(output)
-    (sql,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    (sql,) = re.findall(r"```text\n(WITH .*?)    \.\.\.\n```", page, re.DOTALL)
     assert sql in done.stdout
