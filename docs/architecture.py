@@ -94,7 +94,7 @@ def picture() -> str:
     levels = floors(graph)
     widest = max(map(len, levels))
     total = (2 * MARGIN + widest * (WIDTH + GAP_X) - GAP_X, 2 * MARGIN + len(levels) * (HEIGHT + GAP_Y) - GAP_Y)
-    places = {}
+    places: dict[str, tuple[int, int]] = {}
     for floor, rooms in enumerate(levels):
         left = (total[0] - len(rooms) * (WIDTH + GAP_X) + GAP_X) // 2
         top = total[1] - MARGIN - HEIGHT - floor * (HEIGHT + GAP_Y)

@@ -130,7 +130,7 @@ def signature(name: str, function: Callable[..., Any]) -> str:
 
 def shown_parameters(shown: inspect.Signature) -> Iterator[str]:
     """The parameters as they stand in the code; a default that is no plain value is three dots."""
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    stars: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     has_star = False
     for parameter in shown.parameters.values():
         if parameter.name in ("self", "cls"):

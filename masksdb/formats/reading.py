@@ -221,7 +221,8 @@ class Tree:
                 return Size(image.width, image.height)
         except FileNotFoundError:
             raise Fault("no such file", path) from None
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            # To find an orientation Pillow reads on to the end of the file, and its plugins raise errors of their own.
             cause = getattr(error, "strerror", None)
             raise Fault(f"cannot be read: {cause}" if cause else "cannot be read as an image", path) from None
 

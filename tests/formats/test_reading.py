@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.mask_trees import photo, save
+from support.pngs import GREY, chunk, png
 
 from masksdb import IngestError
 from masksdb.formats.frame import Size
@@ -66,3 +68,12 @@ def test_very_many_values_are_declared_at_once(tmp_path: Path) -> None:
             tree.declare("seg", [value], str(value))
     assert labels["seg"][:2] == [{"value": [7], "labels": ["seven"]}, {"value": [0], "labels": ["0"]}]
     assert len(labels["seg"]) == 100_000
+
+
+def test_an_image_with_a_broken_chunk_among_its_pixels_is_refused_in_words(tmp_path: Path) -> None:
+    whole = png(np.zeros((60, 60), np.int64), GREY, 8)
+    header = whole[: whole.index(b"IDAT") - 4]
+    # The stream is not at its end, and what follows has no name of a chunk.
+    (tmp_path / "image.png").write_bytes(header + chunk(b"IDAT", b"x\x9c") + bytes(4) + b"\xaeB`\x82" + bytes(4))
+    with pytest.raises(Fault, match="cannot be read as an image"):
+        Tree(tmp_path).size(tmp_path / "image.png")
