@@ -136,7 +136,8 @@ def _find_altered(engine: Engine, ids: Sequence[int]) -> None:
     parameters = {"version_ids": ids}
     with engine.transaction() as cursor:
         cursor.execute("DELETE FROM altered_frames WHERE version_id IN (SELECT unnest($version_ids))", parameters)
-        cursor.execute(statement("analysis/check/altered_versions"), parameters)
+        content_hashes = statement("store/content_hashes")
+        cursor.execute(filled("analysis/check/altered_versions", content_hashes=content_hashes), parameters)
         for macros in ("store/temp/json_objects", "store/temp/json_columns", "analysis/check/column_macros"):
             cursor.execute(statement(macros))
         keys = [key for (key,) in cursor.execute(statement("analysis/check/published_frames"), parameters).fetchall()]

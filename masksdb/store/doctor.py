@@ -314,7 +314,7 @@ def _hashes(connection: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
         names = ", ".join(f"{frame.version}: {frame.frame_id}" for frame in altered[:EXAMPLES])
         message = f"{len(altered):,} frames are not what was ingested: {names}"
         yield Problem("error", "hashes", message, f"{_FIX}, in which drafts have the hashes of the frames as they are")
-    query = filled("store/doctor/versions_by_hash", saved_hashes=statement("store/doctor/saved_hashes"))
+    query = filled("store/doctor/versions_by_hash", content_hashes=statement("store/content_hashes"))
     versions = connection.execute(query).fetchall()
     if versions:
         message = (

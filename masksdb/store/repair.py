@@ -10,6 +10,7 @@ import duckdb
 
 from masksdb.store.backup import new_database
 from masksdb.store.engine import Engine
+from masksdb.store.script import without_end
 from masksdb.store.sql import filled, identifier, in_transaction, literal, statement
 
 FRAMES_AT_ONCE = 20_000
@@ -49,7 +50,7 @@ class AlteredFrame(NamedTuple):
 def altered_frames(connection: duckdb.DuckDBPyConnection) -> Iterator[AlteredFrame]:
     """The frames whose hash is not that of their content."""
     connection.execute(statement("store/temp/json_objects"))
-    query = filled("store/doctor/frames_by_hash", frame_json=statement("store/frame_json").rstrip().rstrip(";"))
+    query = filled("store/doctor/frames_by_hash", frame_json=without_end(statement("store/frame_json")))
     keys = [key for (key,) in connection.execute("SELECT frame_key FROM frames ORDER BY frame_key").fetchall()]
     for start in range(0, len(keys), FRAMES_AT_ONCE):
         rows = connection.execute(query, {"frame_keys": keys[start : start + FRAMES_AT_ONCE]}).fetchall()
@@ -137,6 +138,6 @@ def _repair(cursor: duckdb.DuckDBPyConnection, *, is_incomplete: bool) -> Iterat
     cursor.execute(statement("store/doctor/delete_orphans"))
     cursor.execute(f"INSERT INTO version_lineage {statement('store/doctor/lineage')}")
     cursor.execute(f"INSERT INTO roi_masks\n{statement('store/roi_masks')}", EVERY_FRAME)
-    cursor.execute(filled("store/doctor/update_saved_hashes", saved_hashes=statement("store/doctor/saved_hashes")))
+    cursor.execute(filled("store/doctor/update_saved_hashes", content_hashes=statement("store/content_hashes")))
     for sequence, (table, column) in _SEQUENCES.items():
         cursor.execute(filled("store/doctor/advance", sequence=literal(sequence), table=table, column=column))

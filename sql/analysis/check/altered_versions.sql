@@ -6,32 +6,12 @@ SELECT version_id, NULL
 FROM (
     SELECT versions.version_id
     FROM versions
-    LEFT JOIN (
-        SELECT version_parents.version_id, string_agg(parents.content_hash, ' ' ORDER BY version_parents.position) AS hashes
-        FROM version_parents
-        JOIN versions AS parents ON parents.version_id = version_parents.parent_id
-        GROUP BY version_parents.version_id
-    ) AS inherited
-        ON inherited.version_id = versions.version_id
-    LEFT JOIN (
-        SELECT
-            version_id,
-            CAST(bit_xor(md5_number(to_json([kind, frame_id, content_hash, CAST(position AS VARCHAR)]))) AS VARCHAR) AS hash
-        FROM (
-            SELECT 'frame' AS kind, version_id, frame_id, content_hash, position
-            FROM frames
-            UNION ALL
-            SELECT 'shadow', frame_shadows.version_id, frames.frame_id, frames.content_hash, frames.position
-            FROM frame_shadows
-            JOIN frames ON frames.frame_key = frame_shadows.frame_key
-        )
-        GROUP BY version_id
-    ) AS saved
-        ON saved.version_id = versions.version_id
+    JOIN (
+{content_hashes}
+    ) AS computed
+        ON computed.version_id = versions.version_id
     WHERE CASE versions.status
-        WHEN 'published'
-        THEN versions.content_hash IS DISTINCT FROM
-            md5(to_json([inherited.hashes, coalesce(saved.hash, '0'), json_normalize(versions.metadata)]))
+        WHEN 'published' THEN versions.content_hash IS DISTINCT FROM computed.content_hash
         ELSE versions.content_hash IS NOT NULL OR versions.published_at IS NOT NULL
     END
     UNION

@@ -2,6 +2,6 @@
 UPDATE versions
 SET saved_hash = saved.saved_hash
 FROM (
-{saved_hashes}
+{content_hashes}
 ) AS saved
 WHERE saved.version_id = versions.version_id;
