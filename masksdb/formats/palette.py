@@ -68,16 +68,3 @@ def free_numbers(wishes: Sequence[Sequence[int | None]], most: int = MOST) -> li
                 taken.add(number)
     free = (number for number in range(1, most + 1) if number not in taken)
     return [number if number is not None else next(free, None) for number in numbers]
-
-
-def voc_colour(index: int) -> tuple[int, int, int]:
-    """The colour of an index in the palette of Pascal VOC, which DAVIS uses too: its bits, dealt out in turn.
-
-    >>> [voc_colour(index) for index in (0, 1, 2, 15, 255)]
-    [(0, 0, 0), (128, 0, 0), (0, 128, 0), (192, 128, 128), (224, 224, 192)]
-    """
-    channels = [0, 0, 0]
-    for place in range(8):
-        for channel in range(3):
-            channels[channel] |= (index >> (3 * place + channel) & 1) << (7 - place)
-    return channels[0], channels[1], channels[2]

@@ -60,8 +60,20 @@ def _object_colour(label: str) -> Colour | None:
     number = int(label) if label.isascii() and label.isdecimal() and len(label) <= 3 else 0
     if number not in _OBJECTS or str(number) != label:
         return None
-    red, green, blue = (sum((number >> (3 * bit + shift) & 1) << (7 - bit) for bit in range(3)) for shift in range(3))
-    return red, green, blue
+    return voc_colour(number)
+
+
+def voc_colour(index: int) -> Colour:
+    """The colour of an index in the palette of Pascal VOC, which DAVIS uses too: its bits, dealt out in turn.
+
+    >>> [voc_colour(index) for index in (0, 1, 2, 15, 255)]
+    [(0, 0, 0), (128, 0, 0), (0, 128, 0), (192, 128, 128), (224, 224, 192)]
+    """
+    channels = [0, 0, 0]
+    for place in range(8):
+        for channel in range(3):
+            channels[channel] |= (index >> (3 * place + channel) & 1) << (7 - place)
+    return channels[0], channels[1], channels[2]
 
 
 def own_colour(label: str, taken: set[Colour]) -> Colour:

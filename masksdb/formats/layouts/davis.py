@@ -18,8 +18,9 @@ from typing import Any
 from masksdb.formats.frame import Frame, Roi, mask_of, roi_of, source_of
 from masksdb.formats.label_map import label_map_files
 from masksdb.formats.layouts.davis_writing import ANNOTATIONS, META, SETS, write
-from masksdb.formats.palette import VOID_INDEX, voc_colour
+from masksdb.formats.palette import VOID_INDEX
 from masksdb.formats.reading import BACKGROUND, IMAGE_SUFFIXES, VOID, Fault, Tree, check_colours, open_file, split_lists
+from masksdb.pixels.colours import voc_colour
 from masksdb.pixels.masks import MaskFacts
 from masksdb.pixels.pillow import open_image
 

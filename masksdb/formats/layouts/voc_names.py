@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from masksdb.formats.label_map import LabelMap
-from masksdb.formats.palette import MOST, VOID_INDEX, Colours, voc_colour
+from masksdb.formats.palette import MOST, VOID_INDEX, Colours
 from masksdb.formats.reading import BACKGROUND, VOID, Fault, Tree, lines_of
 from masksdb.formats.writing import Classes
-from masksdb.pixels.colours import BLACK, VOID_COLOUR, Colour
+from masksdb.pixels.colours import BLACK, VOID_COLOUR, Colour, voc_colour
 from masksdb.pixels.masks import BLUE, RED, SAMPLE, MaskFacts
 
 LABEL_MAP = "labelmap.txt"
