@@ -54,6 +54,15 @@ def foreign_text(error: BaseException) -> str:
     return _BYTES.sub("[bytes]", " ".join(str(error).split()))[:500]
 
 
+def without_place(error: BaseException, place: str) -> str:
+    """The text of an error without the file or URI that it begins with.
+
+    >>> without_place(MaskDecodeError("a.png", "no such file"), "a.png")
+    'no such file'
+    """
+    return str(error).removeprefix(f"{place}: ")
+
+
 class MasksDBError(Exception):
     """Any error that masksdb raises on purpose."""
 

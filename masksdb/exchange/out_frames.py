@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from masksdb.errors import MasksDBError, UsageError
+from masksdb.errors import MasksDBError, UsageError, without_place
 from masksdb.exchange.out_media import OutMedia
 from masksdb.exchange.out_subset import Subset
 from masksdb.formats.frame import Size
@@ -236,7 +236,9 @@ class OutFrames:
         facts: Mapping[MaskRef, MaskFacts | MasksDBError],
     ) -> list[str | None]:
         """For each image why it is left out: a label file without what a lost mask says would be wrong."""
-        reasons = {ref.uri: _reason(mask, ref.uri) for ref, mask in facts.items() if isinstance(mask, MasksDBError)}
+        reasons = {
+            ref.uri: without_place(mask, ref.uri) for ref, mask in facts.items() if isinstance(mask, MasksDBError)
+        }
         masks = [[ref.uri for roi in own if (ref := _ref(roi))] for _, own, _ in sized]
         copied: list[list[str]] = [[] for _ in sized]
         if self.media is not None:
@@ -442,10 +444,6 @@ def _float_lists(column: Any) -> Iterator[npt.NDArray[np.float64] | None]:
 
 def _label(roi: _Roi) -> str:
     return ", ".join(roi.labels or []) or "unlabelled"
-
-
-def _reason(error: MasksDBError, uri: str) -> str:
-    return str(error).removeprefix(f"{uri}: ")
 
 
 def _ref(roi: _Roi) -> MaskRef | None:

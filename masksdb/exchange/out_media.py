@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from masksdb.errors import MasksDBError
+from masksdb.errors import MasksDBError, without_place
 from masksdb.pixels.headers import VIDEO, KnownFile, changed_headers
 from masksdb.pixels.media import locate, rewrite
 from masksdb.pixels.remote import REMOTE_SCHEMES
@@ -67,7 +67,7 @@ class OutMedia:
         try:
             path = os.path.realpath(locate(uri, self.settings.prefixes).path)
         except MasksDBError as error:
-            return str(error).removeprefix(f"{uri}: ")
+            return without_place(error, uri)
         if any(os.path.commonpath([root, path]) == root for root in self._roots):
             return None
         where = "" if path == uri else f" ({path})"

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import duckdb
 
-from masksdb.errors import DatabaseDamagedError, MasksDBError, SchemaVersionError
+from masksdb.errors import DatabaseDamagedError, MasksDBError, SchemaVersionError, without_place
 from masksdb.store.duckdb_errors import translate
 from masksdb.store.engine import SPILL_PATTERNS, find_file
 from masksdb.store.files import is_database
@@ -172,7 +172,7 @@ def _readable(path: str, problems: list[Problem], stack: contextlib.ExitStack) -
         _connect(path).close()
         return path
     except SchemaVersionError as error:
-        problems.append(Problem("error", "schema", str(error).removeprefix(f"{path}: "), "nothing is lost"))
+        problems.append(Problem("error", "schema", without_place(error, path), "nothing is lost"))
         return None
     except DatabaseDamagedError as error:
         if error.file == path:
@@ -240,7 +240,7 @@ def _examine(connection: duckdb.DuckDBPyConnection, path: str, problems: list[Pr
         try:
             check_schema(connection, path, read_only=True)
         except SchemaVersionError as error:
-            problems.append(Problem("error", "schema", str(error).removeprefix(f"{path}: "), "nothing is lost"))
+            problems.append(Problem("error", "schema", without_place(error, path), "nothing is lost"))
             return False
         try:
             problems += _disagreements(connection)
